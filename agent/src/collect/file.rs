@@ -1,0 +1,104 @@
+//! A file of /proc or /sys that stays open and is read again from its beginning into the same buffer.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// Nothing that is read here is longer; what is longer is cut.
+pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const FIRST_BYTES: usize = 4096;
+const RELEASE_BYTES: usize = 64 * 1024;
+
+/// The file and what it last said.
+#[derive(Debug)]
+pub struct KeptFile {
+    path: PathBuf,
+    file: Option<File>,
+    buffer: Vec<u8>,
+    len: usize,
+    read_at_ns: Option<u64>,
+}
+
+impl KeptFile {
+    /// Nothing is opened yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            file: None,
+            buffer: Vec::new(),
+            len: 0,
+            read_at_ns: None,
+        }
+    }
+
+    /// Where.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The open file, if any.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    /// Reads it whole; within one round (`now_ns`) only once.
+    ///
+    /// # Errors
+    /// It cannot be opened or read; the next call opens it anew.
+    pub fn read(&mut self, now_ns: u64) -> io::Result<&[u8]> {
+        if self.read_at_ns != Some(now_ns) {
+            self.read_at_ns = None;
+            self.len = match self.fill() {
+                Ok(len) => len,
+                Err(error) => {
+                    self.file = None;
+                    return Err(error);
+                }
+            };
+            self.read_at_ns = Some(now_ns);
+        }
+        Ok(self.buffer.get(..self.len).unwrap_or_default())
+    }
+
+    /// Gives back the memory of an unusually long file; what it said is gone.
+    pub fn release(&mut self) {
+        if self.buffer.len() > RELEASE_BYTES {
+            self.buffer = Vec::new();
+            self.len = 0;
+            self.read_at_ns = None;
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(File::open(&self.path)?),
+        };
+        if self.buffer.is_empty() {
+            self.buffer.resize(FIRST_BYTES, 0);
+        }
+        let mut len = 0;
+        loop {
+            let Some(free) = self.buffer.get_mut(len..).filter(|free| !free.is_empty()) else {
+                if self.buffer.len() >= FILE_BYTES_MAX {
+                    return Ok(len);
+                }
+                self.buffer
+                    .resize((self.buffer.len() * 2).min(FILE_BYTES_MAX), 0);
+                continue;
+            };
+            match file.read_at(free, len as u64) {
+                Ok(0) => return Ok(len),
+                Ok(read) => len += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// `NAME: why` for an outcome.
+pub fn failed(path: &std::path::Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}

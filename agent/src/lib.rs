@@ -1,0 +1,27 @@
+//! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program and changes
+//! nothing outside its state folder.
+//!
+//! One thread: sample on the boot clock's grid ([`schedule`]), number and queue the record ([`identity`], [`queue`]),
+//! send what is unacknowledged over one kept connection ([`session`], [`client`]). An acknowledgement counts only when
+//! its authentication code holds. Files under /proc stay open and are read again in place ([`collect`]).
+//!
+//! It deliberately has no async runtime, no shell and no opinion about what the numbers mean.
+
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod collect;
+pub mod config;
+pub mod doctor;
+pub mod enroll;
+pub mod exit;
+pub mod identity;
+pub mod log;
+pub mod policy;
+pub mod queue;
+pub mod random;
+pub mod run;
+pub mod schedule;
+pub mod session;
+pub mod status;
+pub mod url;

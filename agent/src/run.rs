@@ -1,0 +1,682 @@
+//! `oc-agent run`: the loop. Samples on the grid, keeps what is not acknowledged, sends when it can.
+//!
+//! One thread. A server that is away or slow costs at most one request's timeout at a time; sampling goes on in between
+//! and the queue keeps the records. Signals are read from a descriptor, so nothing runs at a signal's mercy.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use protocol::keys::short_digest;
+use protocol::v1::hello::HelloAnswer;
+use protocol::v1::report::{CollectorRun, Record, ReportAnswer};
+use protocol::{RECORDS_MAX, wire};
+
+use crate::client::Client;
+use crate::collect::{Collectors, Outcome, Roots, Run, boot_id};
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::identity::{CursorFile, Identity, StateFolder, StateLock};
+use crate::policy::Policy;
+use crate::queue::Queue;
+use crate::schedule::{
+    Backoff, REFUSED_RETRY_MS, RETRY_AFTER_MS_MAX, clamp_interval_ms, next_sample_ms, phase_seed,
+};
+use crate::session::{Refusal, Session, Speaker};
+use crate::url::ServerUrl;
+use crate::{clock, log, random};
+
+const FACTS_EVERY_MS: u64 = 60_000;
+const RUNS_EVERY_MS: u64 = 60_000;
+const GOODBYE_MS: u64 = 3_000;
+/// Spread of agents that all lost their session at once.
+const HELLO_JITTER_MS: u64 = 2_000;
+/// Refusals without proof that one record gets before it is given up.
+const UNPROVED_REFUSALS_MAX: u32 = 3;
+const CLOCK_DIFFERENCE_MS: u64 = 60_000;
+
+/// Reads settings and policy anew, at start and at SIGHUP.
+pub type Reload<'a> = dyn Fn() -> Result<(Config, Policy), Failure> + 'a;
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// It could not begin: not enrolled, wrong settings, folder in use.
+pub fn run(folder: &StateFolder, reload: &Reload<'_>) -> Result<(), Failure> {
+    let (config, policy) = reload()?;
+    let Some(identity) = folder.identity()? else {
+        return Err(Failure::usage(format!(
+            "this agent is not enrolled; run `oc-agent enroll --server URL --token TOKEN --state {}` first (a token comes from the page \"Add a node\")",
+            folder.path().display()
+        )));
+    };
+    let lock = folder.lock()?;
+    let signals = Signals::new()?;
+    let mut agent = Running::new(folder, lock, identity, config, policy)?;
+    agent.say_start();
+    loop {
+        agent.turn();
+        match signals.wait_until(agent.wake_ms()) {
+            None => {}
+            Some(Wake::Reload) => agent.reload(reload),
+            Some(Wake::Stop) => {
+                agent.goodbye();
+                return Ok(());
+            }
+        }
+    }
+}
+
+enum Wake {
+    Stop,
+    Reload,
+}
+
+struct Signals(SignalFd);
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        let failed = |error| Failure::could_not(format!("signals cannot be received: {error}"));
+        set.thread_block().map_err(failed)?;
+        SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .map(Self)
+            .map_err(failed)
+    }
+
+    fn wait_until(&self, wake_ms: u64) -> Option<Wake> {
+        let remaining = wake_ms.saturating_sub(clock::boot_ms()).min(60_000);
+        let timeout = i32::try_from(remaining)
+            .ok()
+            .and_then(|ms| PollTimeout::try_from(ms).ok())
+            .unwrap_or(PollTimeout::ZERO);
+        let mut asked = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        // Interrupted or not: whatever is due is looked at next.
+        if poll(&mut asked, timeout) == Ok(0) {
+            return None;
+        }
+        let info = self.0.read_signal().ok().flatten()?;
+        let is_hangup = i32::try_from(info.ssi_signo) == Ok(Signal::SIGHUP as i32);
+        Some(if is_hangup { Wake::Reload } else { Wake::Stop })
+    }
+}
+
+struct Running {
+    _lock: StateLock,
+    identity: Identity,
+    config: Config,
+    policy: Policy,
+    speaker: Speaker,
+    cursor: CursorFile,
+    queue: Queue,
+    client: Client,
+    session: Option<Session>,
+    collectors: Collectors,
+    facts: FactsState,
+    runs: RunsState,
+    seed: u64,
+    interval_ms: u64,
+    next_sample_ms: u64,
+    next_send_ms: u64,
+    backoff: Backoff,
+    batch_max: usize,
+    unproved_refusals: u32,
+    is_ready_told: bool,
+    last_notes: Vec<String>,
+    is_clock_told: bool,
+}
+
+#[derive(Default)]
+struct FactsState {
+    encoded: Vec<u8>,
+    digest: Option<[u8; 8]>,
+    checked_ms: Option<u64>,
+    run: Option<Run>,
+    /// What the server holds, known after hello.
+    at_server: Option<Option<[u8; 8]>>,
+    /// What the waiting record carries.
+    sent: Option<[u8; 8]>,
+    /// What the server would not take.
+    refused: Option<[u8; 8]>,
+}
+
+#[derive(Default)]
+struct RunsState {
+    told: Vec<(u16, Outcome)>,
+    told_ms: Option<u64>,
+}
+
+impl Running {
+    fn new(
+        folder: &StateFolder,
+        lock: StateLock,
+        identity: Identity,
+        config: Config,
+        policy: Policy,
+    ) -> Result<Self, Failure> {
+        let roots = Roots::default();
+        let Some(key) = folder.key()? else {
+            return Err(Failure::could_not(format!(
+                "{} is missing although this agent is enrolled; restore it from a backup, or move the folder away and enroll with a new token and --replace {}",
+                folder.path().join("key").display(),
+                identity.node_id
+            )));
+        };
+        let boot_id = boot_id(&roots);
+        let cursor = folder.open_cursor(boot_id)?;
+        if cursor.wants_new_epoch() {
+            log::warn(
+                "the cursor file was damaged; the server is asked for a new epoch, which shows as a gap",
+            );
+        }
+        Ok(Self {
+            client: client(&identity, &config)?,
+            speaker: Speaker {
+                key,
+                server_key: identity.server_key()?,
+                host_id: identity.host_id.clone(),
+                process: random::bytes()?,
+                boot_id,
+            },
+            cursor,
+            queue: Queue::new(config.spool_bytes_max, config.spool_age_ms_max),
+            session: None,
+            collectors: Collectors::new(&roots, &config.off),
+            facts: FactsState::default(),
+            runs: RunsState::default(),
+            seed: phase_seed(&identity.host_id),
+            interval_ms: config.interval_ms,
+            next_sample_ms: 0,
+            next_send_ms: 0,
+            backoff: Backoff::default(),
+            batch_max: RECORDS_MAX,
+            unproved_refusals: 0,
+            is_ready_told: false,
+            last_notes: Vec::new(),
+            is_clock_told: false,
+            _lock: lock,
+            identity,
+            config,
+            policy,
+        })
+    }
+
+    fn say_start(&self) {
+        log::info(format!(
+            "node {} reports every {} s to {}; policy: {}",
+            self.identity.node_id,
+            self.config.interval_ms / 1000,
+            self.config
+                .server
+                .as_ref()
+                .map_or_else(|| self.identity.server.clone(), ToString::to_string),
+            self.policy.text
+        ));
+        if let Some(finding) = &self.policy.finding {
+            log::warn(format!("policy: {finding}"));
+        }
+        if self.config.is_publish_enabled {
+            log::warn(
+                "[publish] enabled: publishing is not part of this version, nothing is accepted",
+            );
+        }
+    }
+
+    /// Does what is due.
+    fn turn(&mut self) {
+        if self.session.is_none() && clock::boot_ms() >= self.next_send_ms {
+            self.hello();
+        }
+        let now_ms = clock::boot_ms();
+        if now_ms >= self.next_sample_ms {
+            self.sample(false);
+            self.next_sample_ms = next_sample_ms(now_ms, self.interval_ms, self.seed);
+        }
+        if clock::boot_ms() >= self.next_send_ms {
+            self.send();
+        }
+    }
+
+    fn wake_ms(&self) -> u64 {
+        if self.session.is_none() || !self.queue.is_empty() {
+            self.next_sample_ms.min(self.next_send_ms)
+        } else {
+            self.next_sample_ms
+        }
+    }
+
+    fn sample(&mut self, is_goodbye: bool) {
+        let taken_boot_ms = clock::boot_ms();
+        let taken_at_ms = clock::wall_ms();
+        let (groups, runs) = if is_goodbye {
+            (Vec::new(), Vec::new())
+        } else {
+            self.collectors.collect(clock::boot_ns)
+        };
+        if !is_goodbye {
+            self.check_facts(taken_boot_ms, taken_at_ms);
+        }
+        let (epoch, seq) = match self.cursor.next_seq(self.queue.len() + 1) {
+            Ok(numbers) => numbers,
+            Err(failure) => {
+                log::error(format!(
+                    "a sample could not be numbered and is dropped: {failure}"
+                ));
+                return;
+            }
+        };
+        let dropped = self.queue.push(Record {
+            epoch,
+            seq,
+            taken_boot_ms,
+            taken_at_ms,
+            boot_id: None,
+            groups,
+            facts: self.facts.due(&self.queue),
+            collectors: self.runs.due(taken_boot_ms, &runs, self.facts.run.as_ref()),
+            lost: None,
+            goodbye: is_goodbye.then_some(true),
+        });
+        if dropped > 0 {
+            log::warn(format!(
+                "{dropped} of the oldest records were dropped: {} wait for the server already",
+                self.queue.len()
+            ));
+        }
+    }
+
+    fn check_facts(&mut self, now_ms: u64, wall_ms: i64) {
+        let is_due = self
+            .facts
+            .checked_ms
+            .is_none_or(|checked| now_ms.saturating_sub(checked) >= FACTS_EVERY_MS);
+        if !is_due {
+            return;
+        }
+        self.facts.checked_ms = Some(now_ms);
+        let (facts, run) = self
+            .collectors
+            .facts(clock::boot_ns, wall_ms, &self.policy.text);
+        self.facts.run = Some(run);
+        self.facts.encoded = facts.map(|facts| wire::encode(&facts)).unwrap_or_default();
+        self.facts.digest =
+            (!self.facts.encoded.is_empty()).then(|| short_digest(&self.facts.encoded));
+    }
+
+    fn hello(&mut self) {
+        let opened = Session::open(
+            &self.client,
+            &self.speaker,
+            &self.cursor.get(),
+            self.cursor.wants_new_epoch(),
+            self.config.interval_ms,
+        );
+        match opened {
+            Ok((session, answer)) => {
+                if let Err(failure) = self.settle_numbers(&answer) {
+                    log::error(failure.message);
+                    self.try_later();
+                    return;
+                }
+                self.session = Some(session);
+                self.facts.at_server = Some(answer.facts_digest);
+                self.next_send_ms = 0;
+                self.tell_clock(answer.now_ms);
+                if answer.pending_review {
+                    log::info("this node waits for an administrator to accept it in the console");
+                }
+            }
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// Brings epoch and numbers in line with what the server holds.
+    fn settle_numbers(&mut self, answer: &HelloAnswer) -> Result<(), Failure> {
+        let cursor = self.cursor.get();
+        if answer.epoch != cursor.epoch || self.cursor.wants_new_epoch() {
+            log::warn(format!(
+                "the server gave epoch {} instead of {}: it knows other records under this agent's numbers; the gap is recorded there",
+                answer.epoch, cursor.epoch
+            ));
+            let next = self
+                .queue
+                .restamp(answer.epoch, answer.stored_seq.saturating_add(1));
+            self.cursor
+                .begin_epoch(answer.epoch, next.saturating_sub(1))
+        } else if answer.stored_seq > cursor.seq {
+            let next = self
+                .queue
+                .restamp(answer.epoch, answer.stored_seq.saturating_add(1));
+            self.cursor.skip_to(next.saturating_sub(1))
+        } else {
+            self.take_ack(answer.epoch, answer.stored_seq).map(|_| ())
+        }
+    }
+
+    /// Lets go of what is durable; gives how many records that was.
+    fn take_ack(&mut self, epoch: u32, seq: u64) -> Result<usize, Failure> {
+        let Some(acked) = self.queue.ack(epoch, seq) else {
+            return Ok(0);
+        };
+        if acked.facts {
+            self.facts.at_server = Some(self.facts.sent);
+        }
+        let (last_epoch, last_seq, digest) = acked.last;
+        let last = (last_epoch == self.cursor.get().epoch).then_some((last_seq, digest));
+        self.cursor
+            .acked(last, clock::wall_ms(), self.queue.len())?;
+        Ok(acked.records)
+    }
+
+    fn send(&mut self) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let Some(batch) = self.queue.batch(self.batch_max) else {
+            return;
+        };
+        let count = batch.records.len();
+        match session.report(&self.client, batch) {
+            Ok(answer) => self.acknowledged(&answer, count),
+            Err(Refusal::Unacceptable { is_proved, words }) => {
+                self.unacceptable(count, is_proved, &words)
+            }
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    fn acknowledged(&mut self, answer: &ReportAnswer, sent: usize) {
+        let taken = match self.take_ack(answer.acked_epoch, answer.acked_seq) {
+            Ok(taken) => taken,
+            Err(failure) => {
+                log::error(failure.message);
+                0
+            }
+        };
+        if taken == 0 {
+            self.refused(Refusal::Later(
+                "the server acknowledged none of the records".to_owned(),
+            ));
+            return;
+        }
+        if self.backoff.failures() > 0 {
+            log::info(format!(
+                "the server takes reports again; {} records wait",
+                self.queue.len()
+            ));
+        }
+        self.backoff.reset();
+        self.unproved_refusals = 0;
+        if taken == sent {
+            self.batch_max = (self.batch_max * 2).min(RECORDS_MAX);
+        }
+        self.next_send_ms = 0;
+        self.set_interval(clamp_interval_ms(
+            u64::from(answer.next_interval_ms),
+            self.config.interval_ms,
+        ));
+        self.tell_clock(answer.now_ms);
+        if answer.notes != self.last_notes {
+            for note in &answer.notes {
+                log::warn(format!("the server says: {note}"));
+            }
+            self.last_notes.clone_from(&answer.notes);
+        }
+        if !self.is_ready_told {
+            self.is_ready_told = true;
+            let mut stdout = std::io::stdout();
+            // A closed stdout is no reason to stop reporting.
+            drop(writeln!(stdout, "ready {}", self.identity.node_id).and_then(|()| stdout.flush()));
+        }
+    }
+
+    fn set_interval(&mut self, interval_ms: u64) {
+        if interval_ms != self.interval_ms {
+            self.interval_ms = interval_ms;
+            self.next_sample_ms = next_sample_ms(clock::boot_ms(), interval_ms, self.seed);
+        }
+    }
+
+    fn tell_clock(&mut self, server_ms: i64) {
+        let difference_ms = clock::wall_ms().abs_diff(server_ms);
+        if difference_ms < CLOCK_DIFFERENCE_MS {
+            self.is_clock_told = false;
+        } else if !self.is_clock_told {
+            self.is_clock_told = true;
+            log::warn(format!(
+                "this host's clock and the server's differ by {} s; the server corrects for it, but check the time service",
+                difference_ms / 1000
+            ));
+        }
+    }
+
+    /// Records that will never be taken must not hold up the others: find the one, drop it, say so.
+    fn unacceptable(&mut self, sent: usize, is_proved: bool, words: &str) {
+        if sent > 1 {
+            self.batch_max = sent.div_ceil(2).min(sent - 1);
+            return;
+        }
+        self.unproved_refusals += 1;
+        if !is_proved && self.unproved_refusals < UNPROVED_REFUSALS_MAX {
+            self.refused(Refusal::Later(format!(
+                "a report was refused ({words}), though not provably by the server"
+            )));
+            return;
+        }
+        self.unproved_refusals = 0;
+        if let Some((seq, has_facts)) = self.queue.refuse_oldest() {
+            log::error(format!(
+                "record {seq} was refused for good and is dropped ({words})"
+            ));
+            if has_facts {
+                self.facts.refused = self.facts.sent;
+            }
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Later(words) => {
+                self.tell_trouble(&words);
+                self.try_later();
+            }
+            Refusal::RetryAfter(wait_ms, words) => {
+                self.tell_trouble(&words);
+                self.try_later();
+                let patient_ms = wait_ms.min(RETRY_AFTER_MS_MAX) + random::jitter() % 1000;
+                self.next_send_ms = self.next_send_ms.max(clock::boot_ms() + patient_ms);
+            }
+            Refusal::NoSession(words) => {
+                self.session = None;
+                if self.backoff.failures() == 0 {
+                    log::info(format!("beginning a new session ({words})"));
+                    self.try_later();
+                    self.next_send_ms = clock::boot_ms() + random::jitter() % HELLO_JITTER_MS;
+                } else {
+                    self.tell_trouble(&words);
+                    self.try_later();
+                }
+            }
+            Refusal::Forked(words) => {
+                log::warn(format!("asking for a new epoch ({words})"));
+                self.session = None;
+                self.cursor.want_new_epoch();
+                self.try_later();
+            }
+            Refusal::NeedsPerson(words) => {
+                log::error(format!(
+                    "the server does not take this agent's reports ({words}); an administrator decides in the console; trying again every {} min, nothing is deleted here",
+                    REFUSED_RETRY_MS / 60_000
+                ));
+                self.session = None;
+                self.try_later();
+                self.next_send_ms = clock::boot_ms() + REFUSED_RETRY_MS;
+            }
+            Refusal::Unacceptable { words, .. } => {
+                self.tell_trouble(&words);
+                self.try_later();
+            }
+        }
+    }
+
+    fn try_later(&mut self) {
+        self.next_send_ms = clock::boot_ms() + self.backoff.next_ms(random::jitter());
+        // Whoever watched cannot be told now.
+        self.set_interval(self.config.interval_ms);
+    }
+
+    /// The 1st, 10th, 100th … failure in a row: enough to see it, not enough to fill a disk.
+    fn tell_trouble(&self, words: &str) {
+        let nth = u64::from(self.backoff.failures()) + 1;
+        if 10u64.checked_pow(nth.ilog10()) == Some(nth) {
+            log::warn(format!(
+                "{words}; attempt {nth}, {} records wait, sampling goes on",
+                self.queue.len()
+            ));
+        }
+    }
+
+    fn reload(&mut self, reload: &Reload<'_>) {
+        let (config, policy) = match reload() {
+            Ok(read) => read,
+            Err(failure) => {
+                log::error(format!(
+                    "the settings were not reloaded, the old ones stay:\n{failure}"
+                ));
+                return;
+            }
+        };
+        let prepared = client(&self.identity, &config);
+        match prepared {
+            Ok(client) => self.client = client,
+            Err(failure) => {
+                log::error(format!(
+                    "the settings were not reloaded, the old ones stay:\n{failure}"
+                ));
+                return;
+            }
+        }
+        if config.off != self.config.off {
+            self.collectors = Collectors::new(&Roots::default(), &config.off);
+        }
+        self.session = None;
+        self.next_send_ms = 0;
+        self.backoff.reset();
+        self.facts.checked_ms = None;
+        self.policy = policy;
+        let interval_ms = config.interval_ms;
+        self.config = config;
+        self.set_interval(interval_ms);
+        log::info("settings reloaded");
+        self.say_start();
+    }
+
+    fn goodbye(&mut self) {
+        let until_ms = clock::boot_ms() + GOODBYE_MS;
+        self.sample(true);
+        while !self.queue.is_empty() {
+            let left_ms = until_ms.saturating_sub(clock::boot_ms());
+            if left_ms == 0 {
+                break;
+            }
+            self.client.limit_ms(left_ms);
+            self.next_send_ms = 0;
+            if self.session.is_none() {
+                self.hello();
+            }
+            let before = self.queue.len();
+            self.send();
+            // Smaller batches are tried; anything else that takes nothing will not within the seconds left.
+            let is_smaller_tried = self.next_send_ms == 0 && self.batch_max < before;
+            if self.queue.len() == before && !is_smaller_tried {
+                break;
+            }
+        }
+        if let Err(failure) = self.cursor.sync() {
+            log::error(failure.message);
+        }
+        match self.queue.len() {
+            0 => log::info("stopped; everything was acknowledged"),
+            waiting => log::warn(format!(
+                "stopped; {waiting} records could not be sent and are lost"
+            )),
+        }
+    }
+}
+
+impl FactsState {
+    /// The facts, when the server holds others and none are under way.
+    fn due(&mut self, queue: &Queue) -> Option<Vec<u8>> {
+        let at_server = self.at_server?;
+        let is_due = self.digest.is_some()
+            && self.digest != at_server
+            && self.digest != self.refused
+            && !queue.has_facts();
+        if !is_due {
+            return None;
+        }
+        self.sent = self.digest;
+        Some(self.encoded.clone())
+    }
+}
+
+impl RunsState {
+    /// All runs, when an outcome changed or a minute went by.
+    fn due(&mut self, now_ms: u64, runs: &[Run], facts: Option<&Run>) -> Option<Vec<CollectorRun>> {
+        if runs.is_empty() {
+            return None;
+        }
+        let all = || runs.iter().chain(facts);
+        let is_same = self.told.len() == all().count()
+            && self.told.iter().zip(all()).all(|((number, outcome), run)| {
+                *number == run.collector.wire() && *outcome == run.outcome
+            });
+        let is_recent = self
+            .told_ms
+            .is_some_and(|told| now_ms.saturating_sub(told) < RUNS_EVERY_MS);
+        if is_same && is_recent {
+            return None;
+        }
+        self.told = all()
+            .map(|run| (run.collector.wire(), run.outcome.clone()))
+            .collect();
+        self.told_ms = Some(now_ms);
+        Some(
+            all()
+                .map(|run| CollectorRun {
+                    collector: run.collector.wire(),
+                    duration_us: run.duration_us,
+                    outcome: run.outcome.wire(),
+                    reason: run.outcome.reason().map(domain::text::clean_label),
+                })
+                .collect(),
+        )
+    }
+}
+
+/// The connection that settings and identity ask for.
+///
+/// # Errors
+/// The address or the authorities cannot be used.
+pub fn client(identity: &Identity, config: &Config) -> Result<Client, Failure> {
+    let url = server_url(identity, config)?;
+    let ca_file = config.ca_file.as_deref().or(identity.ca_file.as_deref());
+    Client::new(&url, ca_file, identity.insecure_http, config.interval_ms)
+}
+
+/// The settings' address, else the one enrolled at.
+///
+/// # Errors
+/// The stored one was damaged.
+pub fn server_url(identity: &Identity, config: &Config) -> Result<ServerUrl, Failure> {
+    match &config.server {
+        Some(url) => Ok(url.clone()),
+        None => ServerUrl::parse(&identity.server)
+            .map_err(|error| Failure::could_not(format!("identity.json: server: {error}"))),
+    }
+}

@@ -1,0 +1,113 @@
+//! `oc-agent status`: what the state folder tells, without asking anybody.
+
+use serde::Serialize;
+
+use crate::clock;
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::identity::StateFolder;
+use crate::policy::Policy;
+
+/// Acknowledgements older than this many intervals (and at least this long) are a finding.
+const LATE_INTERVALS: u64 = 4;
+const LATE_MS_MIN: u64 = 60_000;
+
+/// What is told, in the contract's own names.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    node_id: Option<String>,
+    server: Option<String>,
+    enrolled: bool,
+    last_ack_at_ms: Option<i64>,
+    spool_records: u64,
+    policy: String,
+    interval_s: u64,
+    /// What a person should look at.
+    #[serde(skip)]
+    pub findings: Vec<String>,
+}
+
+/// Reads it.
+///
+/// # Errors
+/// The state folder is damaged.
+pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<Status, Failure> {
+    let identity = folder.identity()?;
+    let mut findings = Vec::new();
+    let cursor = match folder.peek_cursor() {
+        Ok(cursor) => cursor,
+        Err(error) => {
+            findings.push(error.to_string());
+            None
+        }
+    };
+    let last_ack_at_ms = cursor.and_then(|cursor| cursor.last_ack_at_ms);
+    let is_running = folder.is_in_use();
+    if identity.is_none() {
+        findings.push("not enrolled: run `oc-agent enroll --server URL --token TOKEN`".to_owned());
+    } else if !is_running {
+        findings.push("not running: start `oc-agent run`".to_owned());
+    } else {
+        findings.extend(late(last_ack_at_ms, config.interval_ms));
+    }
+    findings.extend(policy.finding.clone());
+    Ok(Status {
+        enrolled: identity.is_some(),
+        server: config
+            .server
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| identity.as_ref().map(|identity| identity.server.clone())),
+        node_id: identity.map(|identity| identity.node_id),
+        last_ack_at_ms,
+        // What a process held in memory ended with it.
+        spool_records: cursor
+            .filter(|_| is_running)
+            .map_or(0, |cursor| u64::from(cursor.waiting)),
+        policy: policy.text.clone(),
+        interval_s: config.interval_ms / 1000,
+        findings,
+    })
+}
+
+fn late(last_ack_at_ms: Option<i64>, interval_ms: u64) -> Option<String> {
+    let Some(at_ms) = last_ack_at_ms else {
+        return Some(
+            "the server has not acknowledged anything yet; run `oc-agent doctor`".to_owned(),
+        );
+    };
+    let age_ms = u64::try_from(clock::wall_ms().saturating_sub(at_ms)).unwrap_or(0);
+    (age_ms > (interval_ms * LATE_INTERVALS).max(LATE_MS_MIN)).then(|| {
+        format!(
+            "the last acknowledgement is {} s old; run `oc-agent doctor`",
+            age_ms / 1000
+        )
+    })
+}
+
+impl Status {
+    /// As a table.
+    pub fn table(&self) -> String {
+        let none = || "–".to_owned();
+        let rows = [
+            ("node", self.node_id.clone().unwrap_or_else(none)),
+            ("server", self.server.clone().unwrap_or_else(none)),
+            (
+                "enrolled",
+                if self.enrolled { "yes" } else { "no" }.to_owned(),
+            ),
+            (
+                "last acknowledged",
+                self.last_ack_at_ms.map_or_else(none, |ms| {
+                    domain::time::format_utc(domain::time::Timestamp(ms))
+                }),
+            ),
+            ("records waiting", self.spool_records.to_string()),
+            ("policy", self.policy.clone()),
+            ("interval", format!("{} s", self.interval_s)),
+        ];
+        rows.iter()
+            .map(|(name, value)| format!("{name:<18} {value}\n"))
+            .collect()
+    }
+}

@@ -1,0 +1,299 @@
+//! The running agent against a server that behaves as each test wants.
+
+use std::time::Duration;
+
+use crate::support::{Agent, FakeServer, NODE, stderr, stdout};
+use nix::sys::signal::Signal;
+use protocol::v1::report::Facts;
+use protocol::wire;
+
+fn seqs(server: &FakeServer) -> Vec<u64> {
+    server
+        .state()
+        .records
+        .iter()
+        .map(|record| record.seq)
+        .collect()
+}
+
+#[test]
+fn it_reports_says_ready_and_says_goodbye() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    assert_eq!(running.wait_ready(), format!("ready {NODE}\n"));
+    server.wait_for("a third record", |state| state.records.len() >= 3);
+
+    let output = agent.output(&["status", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let status: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let mut fields: Vec<&str> = status
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "enrolled",
+            "interval_s",
+            "last_ack_at_ms",
+            "node_id",
+            "policy",
+            "server",
+            "spool_records"
+        ]
+    );
+    assert_eq!(
+        (&status["node_id"], &status["enrolled"]),
+        (&NODE.into(), &true.into())
+    );
+    assert!(status["last_ack_at_ms"].as_i64().unwrap() > 0);
+    assert_eq!(
+        (&status["interval_s"], &status["policy"]),
+        (&10.into(), &"observe only".into())
+    );
+
+    // Another process with the same folder is turned away.
+    let second = agent.output(&["run"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr(&second).contains("used by another"),
+        "{}",
+        stderr(&second)
+    );
+
+    assert_eq!(running.stop(), Some(0));
+    let state = server.state();
+    let (first, last) = (
+        state.records.first().unwrap(),
+        state.records.last().unwrap(),
+    );
+    assert_eq!((last.goodbye, first.goodbye), (Some(true), None));
+    assert!(first.collectors.as_ref().unwrap().len() == 10);
+    let facts: Facts = wire::decode("facts", first.facts.as_ref().unwrap()).unwrap();
+    assert!(!facts.hostname.is_empty() && facts.memory_bytes > Some(0));
+    assert_eq!(
+        state
+            .records
+            .iter()
+            .filter(|record| record.facts.is_some())
+            .count(),
+        1
+    );
+    // The first sample has no rates; later ones have.
+    let has = |at: usize, metric: i64| {
+        state.records[at]
+            .samples()
+            .any(|(_, number, _)| number == metric)
+    };
+    assert!(!has(0, 1) && has(1, 1) && has(0, 21));
+}
+
+#[test]
+fn an_ordinary_report_is_small() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    server.wait_for("a third report", |state| state.report_bytes.len() >= 3);
+    let bytes = *server.state().report_bytes.last().unwrap();
+    let instances = server.state().records.last().unwrap().groups.len();
+    // 600 bytes for the host and five instances; more instances may cost more.
+    assert!(
+        bytes <= 600 + instances.saturating_sub(6) * 60,
+        "{bytes} bytes with {instances} groups"
+    );
+}
+
+#[test]
+fn numbers_rise_over_a_kill_and_are_never_reused() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    for _ in 0..3 {
+        let mut running = agent.run();
+        running.wait_ready();
+        running.signal(Signal::SIGKILL);
+        running.child.wait().unwrap();
+    }
+    let seqs = seqs(&server);
+    assert!(
+        seqs.len() >= 3 && seqs.windows(2).all(|pair| pair[0] < pair[1]),
+        "{seqs:?}"
+    );
+    let state = server.state();
+    let processes: std::collections::BTreeSet<_> =
+        state.hellos.iter().map(|hello| hello.process).collect();
+    assert_eq!(processes.len(), 3);
+    assert!(state.hellos.last().unwrap().acked_digest.is_some());
+}
+
+#[test]
+fn a_forged_acknowledgement_is_ignored_and_the_record_comes_again() {
+    let server = FakeServer::start();
+    server.state().forged_acks = 2;
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    assert_eq!(seqs(&server).first(), Some(&1));
+    assert!(
+        running
+            .log()
+            .contains("valid authentication code was ignored"),
+        "{}",
+        running.log()
+    );
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn a_lost_session_begins_anew_without_a_lost_record() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    server.state().forget_session();
+    server.wait_for("a second hello", |state| state.hellos.len() == 2);
+    server.wait_for("more records", |state| state.records.len() >= 4);
+    assert_eq!(running.stop(), Some(0));
+    let seqs = seqs(&server);
+    assert!(
+        seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+        "{seqs:?}"
+    );
+}
+
+#[test]
+fn a_poisoned_record_is_dropped_alone_and_told() {
+    let server = FakeServer::start();
+    server.state().poison_seq = Some(3);
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    server.wait_for("a record that tells the loss", |state| {
+        state.records.iter().any(|record| record.lost.is_some())
+    });
+    let state = server.state();
+    let lost = state
+        .records
+        .iter()
+        .find_map(|record| record.lost.clone())
+        .unwrap();
+    assert_eq!((lost.records, lost.reason.as_str()), (1, "refused"));
+    assert!(state.records.iter().all(|record| record.seq != 3));
+    assert!(
+        running.log().contains("record 3 was refused for good"),
+        "{}",
+        running.log()
+    );
+}
+
+#[test]
+fn a_server_that_is_away_at_first_gets_everything_later() {
+    // A port that is free, and stays so for the moment.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let away = format!("http://127.0.0.1:{port}");
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    std::fs::write(
+        agent.path("agent.toml"),
+        format!("server = \"{away}\"\ninterval = \"1s\"\n"),
+    )
+    .unwrap();
+    let mut running = agent.run();
+    running.wait_log("sampling goes on");
+    std::thread::sleep(Duration::from_millis(3_500));
+    let back = FakeServer::start_on(&format!("127.0.0.1:{port}"));
+    back.state().agent_key = server.state().agent_key;
+    back.state().records_max = 3;
+    assert_eq!(running.wait_ready(), format!("ready {NODE}\n"));
+    back.wait_for("what waited", |state| state.records.len() >= 4);
+    let seqs = seqs(&back);
+    assert_eq!(seqs.first(), Some(&1));
+    assert!(
+        seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+        "{seqs:?}"
+    );
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn a_revoked_agent_keeps_everything_and_goes_on_trying() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    server
+        .state()
+        .refuse_hello
+        .push_back((403, "agent_revoked"));
+    let mut running = agent.run();
+    running.wait_log("an administrator decides");
+    assert!(running.child.try_wait().unwrap().is_none());
+    // A person who decided need not wait: SIGHUP tries at once.
+    running.signal(Signal::SIGHUP);
+    assert_eq!(running.wait_ready(), format!("ready {NODE}\n"));
+    assert!(agent.path("state/key").exists());
+}
+
+#[test]
+fn a_new_epoch_renumbers_what_waits() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    server.state().epoch = 5;
+    let mut running = agent.run();
+    running.wait_ready();
+    let first = server.state().records[0].clone();
+    assert_eq!((first.epoch, first.seq), (5, 1));
+    server
+        .state()
+        .refuse_report
+        .push_back((409, "sequence_forked"));
+    server.wait_for("a hello that wants a new epoch", |state| {
+        state
+            .hellos
+            .last()
+            .is_some_and(|hello| hello.wants_new_epoch)
+    });
+    assert_eq!(running.stop(), Some(0));
+    assert!(
+        server
+            .state()
+            .hellos
+            .iter()
+            .all(|hello| hello.epoch == 1 || hello.epoch == 5)
+    );
+}
+
+#[test]
+fn wrong_settings_at_a_reload_leave_the_old_ones() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    std::fs::write(
+        agent.path("agent.toml"),
+        "interval = \"0s\"\nnonsense = 1\n",
+    )
+    .unwrap();
+    running.signal(Signal::SIGHUP);
+    running.wait_log("the old ones stay");
+    assert!(running.log().contains("`interval = ") && running.log().contains("`nonsense`"));
+    std::fs::write(
+        agent.path("agent.toml"),
+        "interval = \"30s\"\n[collectors]\ncpu = false\n",
+    )
+    .unwrap();
+    running.signal(Signal::SIGHUP);
+    server.wait_for("the new interval", |state| {
+        state
+            .hellos
+            .last()
+            .is_some_and(|hello| hello.interval_s == 30)
+    });
+    assert_eq!(running.stop(), Some(0));
+}

@@ -1,0 +1,148 @@
+//! Who is asking, and how they like their pages.
+
+use domain::access::Role;
+use serde::{Deserialize, Serialize};
+
+/// What every page needs to know before anything is drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageContext {
+    /// Server's wall clock: relative times on the first render are computed from it.
+    pub now_ms: i64,
+    /// Signed in as.
+    pub user: Option<UserView>,
+    /// `system`, `light` or `dark`, from the cookie.
+    pub theme: String,
+    /// Host name under which the server is reached.
+    pub server_name: String,
+    /// Version of the server.
+    pub version: String,
+    /// Served without TLS beyond loopback: a banner says so.
+    pub insecure: bool,
+    /// No administrator exists yet.
+    pub needs_setup: bool,
+}
+
+/// A signed-in person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// Sign-in name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// What a plain form post (`/login`, `/setup`) has to say when it failed; rendered into the same page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormFeedback {
+    /// Above the form.
+    pub message: String,
+    /// (field name, what is wrong with it).
+    pub fields: Vec<(String, String)>,
+    /// (field name, what had been typed), never passwords.
+    pub kept: Vec<(String, String)>,
+}
+
+impl FormFeedback {
+    /// What is wrong with a field.
+    pub fn error(&self, field: &str) -> Option<String> {
+        self.fields
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, text)| text.clone())
+    }
+
+    /// What had been typed into a field.
+    pub fn kept(&self, field: &str) -> Option<String> {
+        self.kept
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, text)| text.clone())
+    }
+}
+
+/// Light, dark, or as the operating system has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the operating system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// In the order of the switch.
+    pub const ALL: [Theme; 3] = [Theme::System, Theme::Light, Theme::Dark];
+    /// Cookie and form field that carry it.
+    pub const KEY: &str = "theme";
+
+    /// As in the cookie and the form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Theme::System => "system",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// As on the switch.
+    pub fn label(self) -> &'static str {
+        match self {
+            Theme::System => "System",
+            Theme::Light => "Light",
+            Theme::Dark => "Dark",
+        }
+    }
+
+    /// Anything else counts as [`Theme::System`].
+    pub fn from_name(name: &str) -> Self {
+        Theme::ALL
+            .into_iter()
+            .find(|theme| theme.as_str() == name)
+            .unwrap_or_default()
+    }
+
+    /// From a `Cookie` header.
+    pub fn from_cookies(header: &str) -> Self {
+        header
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| *name == Theme::KEY)
+            .map(|(_, value)| Theme::from_name(value))
+            .unwrap_or_default()
+    }
+
+    /// Of the request that is being answered.
+    #[cfg(feature = "ssr")]
+    pub fn of_request() -> Self {
+        leptos::prelude::use_context::<http::request::Parts>()
+            .and_then(|parts| {
+                parts
+                    .headers
+                    .get(http::header::COOKIE)
+                    .and_then(|v| v.to_str().ok())
+                    .map(Self::from_cookies)
+            })
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_theme_is_one_cookie_among_others() {
+        for (header, theme) in [
+            ("theme=dark", Theme::Dark),
+            ("session=abc; theme=light; x=y", Theme::Light),
+            ("mytheme=dark", Theme::System),
+            ("theme=purple", Theme::System),
+            ("", Theme::System),
+        ] {
+            assert_eq!(Theme::from_cookies(header), theme, "{header}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The whole site map on one screen.
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+
+use crate::account::{AppearancePage, LoginPage, SetupPage, api::load_page_context};
+use crate::enroll::AddNodePage;
+use crate::fleet::{NodePage, NodesListPage, OverviewPage};
+use crate::frame::Frame;
+use crate::live::Live;
+use crate::page::{Context, NotFoundPage};
+use crate::ui::{Copied, IconSprite};
+
+/// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
+/// page, and title and status are right. `crate::PAGES` gives each route its class.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    provide_context(IconSprite::of_document());
+    provide_context(Copied::new());
+    let context = Context::new(Resource::new_blocking(|| (), |()| load_page_context()));
+    provide_context(context);
+    let live = Live::new();
+    provide_context(live);
+    Effect::new(move |_| live.start());
+    view! {
+        <Title formatter=|title: String| format!("{} · Operations Center", document_title(title)) />
+        <Router>
+            <Routes fallback=|| view! { <Frame><NotFoundPage /></Frame> }>
+                <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
+                <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async />
+                <ParentRoute path=path!("") view=|| view! { <Frame><Outlet /></Frame> } ssr=SsrMode::Async>
+                    <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
+                    <Route path=path!("/settings/appearance") view=AppearancePage ssr=SsrMode::Async />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+    .into_any()
+}
+
+/// What leptos_meta may put between `<title>` and `</title>`: on the server it writes the text as it is, so a host called
+/// `</title><script>` would become markup; in the browser it sets a property, where nothing may be escaped.
+#[cfg(feature = "ssr")]
+fn document_title(text: String) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(not(feature = "ssr"))]
+fn document_title(text: String) -> String {
+    text
+}

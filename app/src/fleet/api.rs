@@ -1,0 +1,76 @@
+//! The fleet's port, and the server functions over it.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{Json, JsonEncoding};
+use leptos::server_fn::{BoxedStream, Websocket};
+
+use super::view::{
+    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodesPage, NodesQuery, Overview, RangeQuery,
+};
+use crate::error::UiError;
+#[cfg(feature = "ssr")]
+use crate::{
+    backend::{backend, operator},
+    error::answer,
+};
+
+/// What the fleet's pages need of the server.
+#[cfg(feature = "ssr")]
+#[async_trait::async_trait]
+pub trait FleetPort: Send + Sync {
+    /// The overview as of now.
+    async fn overview(&self, who: &crate::backend::Operator) -> Result<Overview, UiError>;
+    /// One page of the nodes list.
+    async fn nodes(
+        &self,
+        who: &crate::backend::Operator,
+        query: NodesQuery,
+    ) -> Result<NodesPage, UiError>;
+    /// A node's page.
+    async fn node(&self, who: &crate::backend::Operator, id: &str) -> Result<NodeDetail, UiError>;
+    /// Its charts, drawn.
+    async fn charts(
+        &self,
+        who: &crate::backend::Operator,
+        id: &str,
+        range: RangeQuery,
+    ) -> Result<ChartSet, UiError>;
+    /// Opens a live connection: reads what the page wants to follow, writes what changed; ends when the session ends.
+    async fn live(
+        &self,
+        who: &crate::backend::Operator,
+        requests: BoxedStream<LiveRequest, UiError>,
+    ) -> Result<BoxedStream<LiveMessage, UiError>, UiError>;
+}
+
+/// The overview as of now.
+#[server(prefix = "/fn", endpoint = "overview")]
+pub async fn load_overview() -> Result<Overview, UiError> {
+    answer(async { backend()?.overview(&operator()?).await }).await
+}
+
+/// One page of the nodes list.
+#[server(prefix = "/fn", endpoint = "nodes", input = Json)]
+pub async fn list_nodes(query: NodesQuery) -> Result<NodesPage, UiError> {
+    answer(async move { backend()?.nodes(&operator()?, query).await }).await
+}
+
+/// A node's page.
+#[server(prefix = "/fn", endpoint = "node")]
+pub async fn load_node(id: String) -> Result<NodeDetail, UiError> {
+    answer(async move { backend()?.node(&operator()?, &id).await }).await
+}
+
+/// A node's charts, drawn.
+#[server(prefix = "/fn", endpoint = "charts", input = Json)]
+pub async fn load_charts(id: String, range: RangeQuery) -> Result<ChartSet, UiError> {
+    answer(async move { backend()?.charts(&operator()?, &id, range).await }).await
+}
+
+/// The page's one live connection.
+#[server(prefix = "/fn", endpoint = "live", protocol = Websocket<JsonEncoding, JsonEncoding>)]
+pub async fn live(
+    input: BoxedStream<LiveRequest, UiError>,
+) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {
+    answer(async move { backend()?.live(&operator()?, input).await }).await
+}

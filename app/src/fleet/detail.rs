@@ -1,0 +1,304 @@
+//! A node's page: what it is, how it does now, its charts, what it has, what happened to it.
+
+use domain::fleet::{Facts, Liveness};
+use domain::metric::Metric;
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use super::api;
+use super::charts::charts;
+use super::parts::{events, node_badge};
+use super::range::range_picker;
+use super::resources::{collectors, filesystems, interfaces};
+use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
+use super::words::{is_current, skew_words};
+use crate::error::UiError;
+use crate::live::Live;
+use crate::page::{Followed, Loaded, follow, followed, followed_part};
+use crate::ui::{Age, CopyButton, Icon, Instant, Meter, Panel};
+use crate::{format, url};
+
+/// Between refreshes of charts whose window moves.
+#[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+const CHARTS_EVERY_MS: i64 = 10_000;
+
+/// `/nodes/{id}`
+#[component]
+pub fn NodePage() -> impl IntoView {
+    let params = use_params_map();
+    let query = use_query_map();
+    let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
+    let range = Memo::new(move |_| RangeQuery::from_params(|key| query.read().get(key)));
+    let node = Resource::new_blocking(move || id.get(), api::load_node);
+    let asked = Resource::new_blocking(
+        move || (id.get(), range.get()),
+        |(id, range)| async move {
+            let answer = api::load_charts(id.clone(), range.clone()).await;
+            (url::node(&id), range, answer)
+        },
+    );
+    follow(move || LiveTopic::Node { id: id.get() });
+    let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
+        LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
+        LiveUpdate::Heartbeat
+        | LiveUpdate::Node(_)
+        | LiveUpdate::Overview(_)
+        | LiveUpdate::Nodes(_) => None,
+    };
+    let live = expect_context::<Live>();
+    Effect::new(move |_| {
+        // With its first report a node has charts.
+        let reports = matches!(live.latest(), Some(LiveUpdate::Node(next)) if next.row.last_report_at_ms.is_some());
+        let had_none = node.with_untracked(
+            |node| matches!(node, Some(Ok(node)) if node.row.last_report_at_ms.is_none()),
+        );
+        if reports && had_none {
+            node.refetch();
+            asked.refetch();
+        }
+    });
+    let source = || Followed {
+        data: node,
+        pick,
+        now_ms: |node| node.now_ms,
+    };
+    view! {
+        {followed(source(), |node| node.row.name.clone(), head)}
+        <NodeCharts node asked range />
+        {followed_part(source(), tail)}
+    }
+    .into_any()
+}
+
+fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let row = &node.row;
+    let cluster = url::with_query("/nodes", &[("q", &row.cluster)]);
+    let reason = row
+        .reason
+        .clone()
+        .map(|reason| view! { <span class="node-reason"><bdi>{reason}</bdi></span> });
+    let report = match row.last_report_at_ms {
+        Some(at_ms) => view! { "Last report "<Age at_ms now_ms />" ago" }.into_any(),
+        None => "Never reported".into_any(),
+    };
+    let late = (row.liveness == Liveness::Late).then(|| view! { <Icon name="clock" /> });
+    view! {
+        <nav class="breadcrumb" aria-label="Breadcrumb">
+            <ol>
+                <li><a href="/nodes">"Nodes"</a></li>
+                <li><bdi>{row.system.clone()}</bdi></li>
+                <li><a href=cluster><bdi>{row.cluster.clone()}</bdi></a></li>
+                <li aria-current="page"><bdi>{row.name.clone()}</bdi></li>
+            </ol>
+        </nav>
+        <header class="page-header node-header">
+            <h1 tabindex="-1"><bdi>{row.name.clone()}</bdi></h1>
+            <CopyButton text=row.hostname.clone() what="host name" />
+            {node_badge(row)}
+            {reason}
+            <span class="node-report">{late}{report}</span>
+        </header>
+        {node.may_approve.then(|| approval(node))}
+        {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
+        {if row.last_report_at_ms.is_some() { values(node) } else { waiting(node, now_ms) }}
+    }
+    .into_any()
+}
+
+/// The one decision that a node may wait for; a plain form.
+fn approval(node: &NodeDetail) -> AnyView {
+    let action = format!("/nodes/{}/approve", node.row.id);
+    view! {
+        <form class="approval" method="post" action=action>
+            <p>"This node came with a token that asks for review. Until you approve it, it does not count in its cluster."</p>
+            <button class="button button-primary" type="submit">"Approve"</button>
+        </form>
+    }
+    .into_any()
+}
+
+/// A node that never reported has nothing to show but the wait.
+fn waiting(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let enrolled_at_ms = node.enrolled_at_ms;
+    let hint = match node.row.liveness {
+        Liveness::PendingReview => view! { <p>"An administrator decides whether it counts in its cluster."</p> }.into_any(),
+        _ => view! { <p>"If it should have reported by now, run "<code>"oc-agent doctor"</code>" on it: it says what is in the way."</p> }.into_any(),
+    };
+    view! { <div class="waiting"><p>"Enrolled "<Instant at_ms=enrolled_at_ms now_ms />"; it has not reported yet."</p>{hint}</div> }
+        .into_any()
+}
+
+/// One line: what this machine is. What it does not tell is left out.
+fn identity(node: &NodeDetail, facts: &Facts, now_ms: i64) -> AnyView {
+    let cores = facts
+        .cpu_count
+        .map(|cores| format::plural(u64::from(cores), "core", "cores"));
+    let memory = facts
+        .memory_bytes
+        .map(|bytes| format!("{} memory", format::bytes(bytes as f64)));
+    let up = node
+        .row
+        .now
+        .uptime_s
+        .map(|seconds| format!("up {}", format::duration_ms((seconds * 1000.0) as i64)));
+    let virtualization = facts.virtualization.clone().filter(|kind| kind != "none");
+    let agent = (!facts.agent_version.is_empty()).then(|| format!("agent {}", facts.agent_version));
+    let policy = (!facts.policy.is_empty()).then(|| facts.policy.clone());
+    let hostname = (facts.hostname != node.row.name).then(|| facts.hostname.clone());
+    let parts: Vec<_> = [
+        hostname,
+        facts.os.clone(),
+        facts.kernel.clone(),
+        facts.architecture.clone(),
+        virtualization,
+        cores,
+        facts.cpu_model.clone(),
+        memory,
+        up,
+        agent,
+        policy,
+        skew_words(node.clock_skew_ms),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|part| view! { <li><bdi>{part}</bdi></li> })
+    .collect();
+    let boot = facts.boot_id.clone().map(|boot| {
+        let short: String = boot.chars().take(8).collect();
+        view! { <li>"boot "<code title=boot.clone()>{short}</code><CopyButton text=boot what="boot id" /></li> }
+    });
+    view! { <ul class="identity" aria-label="About this node">{parts}<li>"enrolled "<Instant at_ms=node.enrolled_at_ms now_ms /></li>{boot}</ul> }.into_any()
+}
+
+/// Use and saturation of each resource, now.
+fn values(node: &NodeDetail) -> AnyView {
+    let now = &node.row.now;
+    let of = |metric| node.latest_of(metric, "");
+    let percent = |metric| of(metric).map(format::percent);
+    let waited =
+        |metric: Metric| percent(metric).map(|share| format!("waited {share} of the time"));
+    let memory_free =
+        of(Metric::MemoryAvailableBytes).map(|bytes| format!("{} available", format::bytes(bytes)));
+    let swap = of(Metric::SwapUsedBytes)
+        .filter(|bytes| *bytes > 0.0)
+        .map(|bytes| format!("{} swapped", format::bytes(bytes)));
+    let load = now
+        .load1
+        .map(|load| format!("load {}", format::load(load, now.cpu_count)));
+    let net =
+        |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), format::bits_per_s);
+    let items = [
+        ("Processor", view! { <Meter ratio=now.cpu_used_ratio /> }.into_any(), vec![load, waited(Metric::PressureCpuSomeRatio)]),
+        ("Memory", view! { <Meter ratio=now.memory_used_ratio limited=true /> }.into_any(), vec![memory_free, swap, waited(Metric::PressureMemorySomeRatio)]),
+        ("Fullest disk", view! { <Meter ratio=now.disk_used_ratio limited=true /> }.into_any(), vec![now.disk_mount_point.clone(), waited(Metric::PressureIoSomeRatio)]),
+        (
+            "Network",
+            view! { <span class="value-number">{net(now.network_receive_bytes_per_s)}<span class="of">" in"</span></span> }.into_any(),
+            vec![Some(format!("{} out", net(now.network_transmit_bytes_per_s)))],
+        ),
+    ];
+    let items: Vec<_> = items
+        .into_iter()
+        .map(|(name, value, notes)| {
+            let notes: Vec<_> = notes.into_iter().flatten().map(|note| view! { <li><bdi>{note}</bdi></li> }).collect();
+            view! { <div class="value"><dt>{name}</dt><dd>{value}<ul class="value-notes">{notes}</ul></dd></div> }
+        })
+        .collect();
+    view! { <dl class="values" data-current=is_current(&node.row).then_some("")>{items}</dl> }
+        .into_any()
+}
+
+/// Charts as they were asked for: the page's path, the window in its URL, and the answer.
+type Asked = (String, RangeQuery, Result<ChartSet, UiError>);
+
+/// Charts of the window in the URL. Loaded apart from the live line, and kept until the next ones are there. What is
+/// rendered owns no signals: the old charts stay on the page while what made them is cleaned up.
+#[component]
+fn NodeCharts(
+    node: Loaded<NodeDetail>,
+    asked: Resource<Asked>,
+    range: Memo<RangeQuery>,
+) -> impl IntoView {
+    refresh(expect_context::<Live>(), asked, range);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                // A node that cannot be shown, or never reported, has said so already.
+                node.await.ok().filter(|node| node.row.last_report_at_ms.is_some())?;
+                let (path, range, answer) = asked.await;
+                Some(match answer {
+                    Ok(set) => {
+                        let picker = range_picker(&path, &range, Some((set.from_ms, set.to_ms)));
+                        charts_section(set.label.clone(), picker, charts(&set))
+                    }
+                    Err(error) => charts_section(String::new(), range_picker(&path, &range, None), charts_error(&error, asked)),
+                })
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+fn charts_section(label: String, picker: AnyView, content: AnyView) -> AnyView {
+    view! {
+        <section class="charts-section" aria-labelledby="charts-heading">
+            <header class="charts-header">
+                <h2 id="charts-heading">"Charts "<span class="charts-label">{label}</span></h2>
+                {picker}
+            </header>
+            {content}
+        </section>
+    }
+    .into_any()
+}
+
+fn charts_error(error: &UiError, asked: Resource<Asked>) -> AnyView {
+    let words = error.to_string();
+    view! {
+        <div class="panel-error" role="status">
+            <p>"The charts could not be loaded: "{words}"."</p>
+            <button type="button" class="button needs-script" on:click=move |_| asked.refetch()>"Try again"</button>
+        </div>
+    }
+    .into_any()
+}
+
+/// Asks for the charts again while the page is live and the window moves, and when the line has come back.
+fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>) {
+    Effect::new(move |asked_at: Option<i64>| {
+        let now_ms = live.now_or(0);
+        let asked_at = asked_at.filter(|at| *at > 0).unwrap_or(now_ms);
+        if live.is_live()
+            && range.with_untracked(RangeQuery::is_moving)
+            && now_ms - asked_at >= CHARTS_EVERY_MS
+        {
+            charts.refetch();
+            return now_ms;
+        }
+        asked_at
+    });
+    Effect::new(move |before: Option<u32>| {
+        let count = live.recovered();
+        if before.is_some_and(|before| before != count) {
+            charts.refetch();
+        }
+        count
+    });
+}
+
+fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let facts = node.facts.as_ref();
+    let happened = (!node.events.is_empty()).then(|| {
+        let events = events(&node.events, now_ms);
+        view! { <Panel title="Events" id="events">{events}</Panel> }
+    });
+    view! {
+        <div class="node-tables">
+            {facts.map(|facts| filesystems(node, facts))}
+            {facts.map(|facts| interfaces(node, facts))}
+            {collectors(&node.collectors)}
+            {happened}
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,336 @@
+//! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
+
+use domain::fleet::{CollectorOutcome, Facts, Liveness, Status};
+use domain::metric::{Gap, Metric};
+use serde::{Deserialize, Serialize};
+
+/// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// Public id (`n…`).
+    pub id: String,
+    /// Name given by a person, else the host name.
+    pub name: String,
+    /// Kernel host name.
+    pub hostname: String,
+    /// `host`, or a product pack's name.
+    pub kind: String,
+    /// System slug.
+    pub system: String,
+    /// Cluster slug.
+    pub cluster: String,
+    /// Worst of what is known.
+    pub status: Status,
+    /// Whether it reports.
+    pub liveness: Liveness,
+    /// Why status and liveness are what they are, in words; `None` when all is well.
+    pub reason: Option<String>,
+    /// Server's wall clock at the last accepted report.
+    pub last_report_at_ms: Option<i64>,
+    /// Seconds between reports as configured.
+    pub interval_s: u32,
+    /// Latest values.
+    pub now: Headline,
+}
+
+/// A node's latest values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Headline {
+    /// 0..=1 of all processors.
+    pub cpu_used_ratio: Option<f64>,
+    /// 0..=1
+    pub memory_used_ratio: Option<f64>,
+    /// Fullest filesystem: 0..=1
+    pub disk_used_ratio: Option<f64>,
+    /// Where the fullest filesystem is mounted.
+    pub disk_mount_point: Option<String>,
+    /// Sum over interfaces but loopback.
+    pub network_receive_bytes_per_s: Option<f64>,
+    /// Sum over interfaces but loopback.
+    pub network_transmit_bytes_per_s: Option<f64>,
+    /// One minute.
+    pub load1: Option<f64>,
+    /// Processors online, to read the load by.
+    pub cpu_count: Option<u32>,
+    /// Seconds since boot.
+    pub uptime_s: Option<f64>,
+}
+
+/// Nodes by status, worst first; statuses without nodes are left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StatusCounts(pub Vec<(Status, u32)>);
+
+/// The overview.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// All nodes by status.
+    pub counts: StatusCounts,
+    /// Nodes that are not OK, worst first, at most 20.
+    pub attention: Vec<NodeRow>,
+    /// Nodes beyond those 20.
+    pub attention_more: u32,
+    /// Clusters with their nodes' statuses.
+    pub clusters: Vec<ClusterRow>,
+    /// The five fullest filesystems, highest memory and processor use.
+    pub capacity: Capacity,
+    /// The last things that happened.
+    pub events: Vec<EventRow>,
+}
+
+/// A cluster on the overview.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterRow {
+    /// Its system.
+    pub system: String,
+    /// Its slug.
+    pub cluster: String,
+    /// Its nodes, by name.
+    pub nodes: Vec<ClusterCell>,
+    /// Mean over nodes that report.
+    pub cpu_used_ratio: Option<f64>,
+    /// Mean over nodes that report.
+    pub memory_used_ratio: Option<f64>,
+}
+
+/// A node as one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterCell {
+    /// Public id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Status.
+    pub status: Status,
+}
+
+/// Where the fleet is nearest to its limits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Fullest filesystems first.
+    pub disks: Vec<CapacityRow>,
+    /// Highest memory use first.
+    pub memory: Vec<CapacityRow>,
+    /// Highest processor use first.
+    pub cpu: Vec<CapacityRow>,
+}
+
+/// One line of [`Capacity`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CapacityRow {
+    /// Public id of the node.
+    pub id: String,
+    /// Name of the node.
+    pub name: String,
+    /// Mount point, for disks.
+    pub instance: String,
+    /// 0..=1
+    pub ratio: f64,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Sequence number in the log.
+    pub seq: i64,
+    /// Server's wall clock.
+    pub at_ms: i64,
+    /// Who: a user's name, `agent`, `server`, `command line`.
+    pub actor: String,
+    /// What, past tense, such as "node enrolled".
+    pub verb: String,
+    /// To what, in words.
+    pub subject: String,
+    /// Node to link to.
+    pub node_id: Option<String>,
+}
+
+/// What `/nodes` was asked to show; all of it comes from the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodesQuery {
+    /// Free text: matches name, host name, cluster, system.
+    pub q: String,
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Column, `-` before it for descending, such as `-cpu`. Columns: status, name, cluster, cpu, memory, disk, net, load, report.
+    pub sort: String,
+    /// Rows a page: 25, 100 or 500.
+    pub per: u32,
+    /// Page, from 1.
+    pub page: u32,
+}
+
+/// A page of the nodes list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodesPage {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// All nodes by status, without the filter, for the pills.
+    pub counts: StatusCounts,
+    /// This page's rows.
+    pub rows: Vec<NodeRow>,
+    /// Rows that match on all pages.
+    pub matching: u32,
+    /// Rows without any filter.
+    pub total: u32,
+    /// What of the query was not understood, in words.
+    pub notes: Vec<String>,
+}
+
+/// A node's page, without its charts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeDetail {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// The row as in the list.
+    pub row: NodeRow,
+    /// Facts as last told; `None` until they were.
+    pub facts: Option<Facts>,
+    /// Each collector's last run.
+    pub collectors: Vec<CollectorOutcome>,
+    /// Latest value of every series.
+    pub latest: Vec<LatestValue>,
+    /// Wall clock of the host minus the server's.
+    pub clock_skew_ms: Option<i64>,
+    /// When it was enrolled.
+    pub enrolled_at_ms: i64,
+    /// It waits for review, and whoever asks may say yes.
+    pub may_approve: bool,
+    /// The last things that happened to it.
+    pub events: Vec<EventRow>,
+}
+
+/// Latest value of one series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatestValue {
+    /// Which metric.
+    pub metric: Metric,
+    /// Mount point, device or interface; empty for none.
+    pub instance: String,
+    /// In the metric's unit.
+    pub value: f64,
+}
+
+/// The window that charts show; from `range=1h` or `from=…Z&to=…Z`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeQuery {
+    /// `15m`, `1h`, `6h`, `24h`, `7d` …; empty: `1h`.
+    pub range: String,
+    /// Absolute, ISO 8601 or ms; wins over `range` together with `to`.
+    pub from: String,
+    /// Absolute, exclusive.
+    pub to: String,
+}
+
+/// All charts of a node for one window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChartSet {
+    /// Start of the window.
+    pub from_ms: i64,
+    /// End of the window.
+    pub to_ms: i64,
+    /// The window in words, such as "last hour".
+    pub label: String,
+    /// What of the query was not understood, in words.
+    pub notes: Vec<String>,
+    /// In reading order.
+    pub charts: Vec<Chart>,
+}
+
+/// One chart, drawn by the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// Stable key, such as `cpu`; also the fragment id.
+    pub key: String,
+    /// Heading, such as "Processor".
+    pub title: String,
+    /// Unit as on the axis, such as "%" or "MiB/s".
+    pub unit: String,
+    /// One sentence for screen readers: now, least, greatest, gaps.
+    pub summary: String,
+    /// Lines in drawing order with their legend; `None` latest means unknown now.
+    pub series: Vec<ChartSeries>,
+    /// Marks only: the inside of an `<svg viewBox="0 0 2000 800" preserveAspectRatio="none">`. Written by the server
+    /// from numbers alone; never contains text that came from a host.
+    pub marks: String,
+    /// Position 0..=1 from the top, and text.
+    pub y_ticks: Vec<(f64, String)>,
+    /// Position 0..=1 from the left, and text.
+    pub x_ticks: Vec<(f64, String)>,
+    /// Gaps that are drawn as hatched bands.
+    pub gaps: Vec<Gap>,
+    /// Seconds from point to point.
+    pub step_s: u32,
+    /// Nothing was ever measured here, and why (for example no swap).
+    pub absent: Option<String>,
+}
+
+/// A line in a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChartSeries {
+    /// Legend, such as "user" or a mount point.
+    pub label: String,
+    /// 1..=6: `--series-N` and its dash pattern.
+    pub color: u8,
+    /// Latest value as text with unit.
+    pub latest: Option<String>,
+    /// Least and greatest in the window, as text.
+    pub range: Option<(String, String)>,
+}
+
+/// What a page follows live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "topic")]
+pub enum LiveTopic {
+    /// One node's page: its host then reports every second.
+    Node {
+        /// Public id.
+        id: String,
+    },
+    /// The overview.
+    Overview,
+    /// The list, as it is shown.
+    Nodes {
+        /// The page's query.
+        query: NodesQuery,
+    },
+}
+
+/// From the page to the server over the live connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum LiveRequest {
+    /// Follow this (instead of what was followed before).
+    Follow {
+        /// What.
+        topic: LiveTopic,
+    },
+    /// Still here; the server answers with a heartbeat.
+    Ping,
+}
+
+/// From the server to the page, at most one a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveMessage {
+    /// Server's wall clock.
+    pub now_ms: i64,
+    /// Version of the server: when it differs from the page's, offer to reload.
+    pub version: String,
+    /// What changed.
+    pub update: LiveUpdate,
+}
+
+/// The payload of a [`LiveMessage`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "data")]
+pub enum LiveUpdate {
+    /// Nothing new, the line is open.
+    Heartbeat,
+    /// For [`LiveTopic::Node`].
+    Node(Box<NodeDetail>),
+    /// For [`LiveTopic::Overview`].
+    Overview(Box<Overview>),
+    /// For [`LiveTopic::Nodes`].
+    Nodes(Box<NodesPage>),
+}

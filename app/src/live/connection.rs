@@ -1,0 +1,194 @@
+//! The browser's side of the live connection: opens it, listens, and tries again.
+//!
+//! `live(..).await` answers before the socket is connected, so only the first message counts as "open". The server sends
+//! no pings of its own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
+
+use futures::channel::mpsc;
+use futures::future::{Either, select};
+use futures::stream::StreamExt;
+use gloo_timers::callback::Interval;
+use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::phase::backoff_ms;
+use super::{Line, Live, steady_now_ms};
+use crate::account::api::load_page_context;
+use crate::error::UiError;
+use crate::fleet::api;
+use crate::fleet::view::{LiveMessage, LiveRequest, LiveTopic, LiveUpdate};
+
+const PING_MS: f64 = 5_000.0;
+const SILENCE_MS: f64 = 12_000.0;
+/// How long to wait for the answer whether the session still is one.
+const SESSION_CHECK_MS: u32 = 5_000;
+/// How often a quiet line is looked after.
+const POLL_MS: u32 = 250;
+
+/// Why a line ended.
+enum End {
+    /// The page follows something else, is hidden, or asked to try again.
+    Wanted,
+    /// It broke.
+    Lost,
+    /// The session has ended.
+    SignedOut,
+}
+
+pub(super) fn start(live: Live) {
+    Interval::new(1_000, move || live.tick(steady_now_ms())).forget();
+    // Another topic, or a page that shows itself again, is a reason to look now.
+    spawn_local(keep(live));
+}
+
+/// Runs as long as the page.
+async fn keep(live: Live) {
+    let mut attempt = 0_u32;
+    let mut was_open = false;
+    // The last moment at which what is shown was current; before the first line, the page's own rendering.
+    let mut current_at = (
+        steady_now_ms(),
+        live.anchor.get_value().map(|(server_ms, _)| server_ms),
+    );
+    loop {
+        let Some(topic) = live.topic.get_untracked().filter(|_| is_visible()) else {
+            if live.line.get_untracked() != Line::Resting {
+                live.line.set(Line::Resting);
+            }
+            attempt = 0;
+            TimeoutFuture::new(POLL_MS).await;
+            current_at = (
+                steady_now_ms(),
+                live.anchor.get_value().map(|(server_ms, _)| server_ms),
+            );
+            continue;
+        };
+        let asked = live.retry.get_untracked();
+        live.line.set(Line::Down {
+            since_ms: current_at.0,
+            data_at_ms: current_at.1,
+            retry_at_ms: steady_now_ms(),
+        });
+        let mut opened = false;
+        let end = listen(live, &topic, asked, |message_at| {
+            if !opened {
+                opened = true;
+                if was_open {
+                    live.recovered.update(|count| *count += 1);
+                }
+                live.line.set(Line::Open);
+            }
+            current_at = message_at;
+        })
+        .await;
+        was_open |= opened;
+        match end {
+            End::Wanted => attempt = 0,
+            End::SignedOut => {
+                live.line.set(Line::SignedOut);
+                return;
+            }
+            End::Lost => {
+                attempt = if opened { 0 } else { attempt.saturating_add(1) };
+                if !opened && session_has_ended().await {
+                    live.line.set(Line::SignedOut);
+                    return;
+                }
+                wait(live, current_at, backoff_ms(attempt), asked).await;
+            }
+        }
+    }
+}
+
+/// Waits for the next attempt, or until the person asks for it.
+async fn wait(live: Live, current_at: (f64, Option<i64>), wait_ms: u32, asked: u32) {
+    let retry_at_ms = steady_now_ms() + f64::from(wait_ms);
+    live.line.set(Line::Down {
+        since_ms: current_at.0,
+        data_at_ms: current_at.1,
+        retry_at_ms,
+    });
+    while steady_now_ms() < retry_at_ms && live.retry.get_untracked() == asked {
+        TimeoutFuture::new(POLL_MS.min(wait_ms)).await;
+    }
+}
+
+/// Follows `topic` over one line until it ends; `on_message` gets (steady clock, server's clock).
+async fn listen(
+    live: Live,
+    topic: &LiveTopic,
+    asked: u32,
+    mut on_message: impl FnMut((f64, Option<i64>)),
+) -> End {
+    // Dropping both halves closes the socket; the sending half lives as long as this function.
+    let (requests, outbox) = mpsc::unbounded::<Result<LiveRequest, UiError>>();
+    let send = |request| requests.unbounded_send(Ok(request)).is_ok();
+    // The ping asks for a heartbeat at once, so that a quiet topic counts as open without delay.
+    if !send(LiveRequest::Follow {
+        topic: topic.clone(),
+    }) || !send(LiveRequest::Ping)
+    {
+        return End::Lost;
+    }
+    let mut messages = match api::live(outbox.into()).await {
+        Ok(messages) => messages,
+        Err(UiError::SignedOut) => return End::SignedOut,
+        Err(_) => return End::Lost,
+    };
+    let (mut heard_at, mut pinged_at) = (steady_now_ms(), steady_now_ms());
+    loop {
+        match select(messages.next(), TimeoutFuture::new(POLL_MS)).await {
+            Either::Left((Some(Ok(message)), _)) => {
+                heard_at = steady_now_ms();
+                on_message((heard_at, Some(message.now_ms)));
+                take(live, message, heard_at);
+            }
+            Either::Left((Some(Err(UiError::SignedOut)), _)) => return End::SignedOut,
+            Either::Left((Some(Err(_)) | None, _)) => return End::Lost,
+            Either::Right(_) => {}
+        }
+        let now = steady_now_ms();
+        if live.topic.read_untracked().as_ref() != Some(topic)
+            || !is_visible()
+            || live.retry.get_untracked() != asked
+        {
+            return End::Wanted;
+        }
+        if now - heard_at > SILENCE_MS {
+            return End::Lost;
+        }
+        if now - pinged_at > PING_MS {
+            pinged_at = now;
+            if !send(LiveRequest::Ping) {
+                return End::Lost;
+            }
+        }
+    }
+}
+
+/// Keeps a message until the next tick.
+fn take(live: Live, message: LiveMessage, steady_ms: f64) {
+    live.set_clock(message.now_ms, steady_ms);
+    if live.server_version.read_untracked().as_deref() != Some(message.version.as_str()) {
+        live.server_version.set(Some(message.version));
+    }
+    if message.update != LiveUpdate::Heartbeat {
+        live.pending.set_value(Some(message.update));
+    }
+}
+
+/// A refused upgrade does not say why: ask the server who we are.
+async fn session_has_ended() -> bool {
+    let answer = select(
+        Box::pin(load_page_context()),
+        TimeoutFuture::new(SESSION_CHECK_MS),
+    )
+    .await;
+    matches!(answer, Either::Left((Ok(context), _)) if context.user.is_none())
+}
+
+fn is_visible() -> bool {
+    web_sys::window()
+        .and_then(|window| window.document())
+        .is_none_or(|document| document.visibility_state() == web_sys::VisibilityState::Visible)
+}

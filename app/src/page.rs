@@ -1,0 +1,263 @@
+//! What every page is made of: its context, its data kept current, its problems.
+//!
+//! Pages load through a blocking resource, so that server and browser render the same first view. What comes over the
+//! live line then replaces the data; views are patched in place, so nothing that has focus is lost.
+
+use std::time::Duration;
+
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_location;
+
+use crate::account::view::PageContext;
+use crate::error::UiError;
+use crate::fleet::view::{LiveTopic, LiveUpdate};
+use crate::live::{Live, steady_now_ms};
+use crate::ui::{Icon, PageHeader};
+use crate::url;
+
+/// How long the router may take to put a page in place whose data is there.
+const FOCUS_AFTER: Duration = Duration::from_millis(60);
+
+/// A page's data, from the server.
+pub type Loaded<T> = Resource<Result<T, UiError>>;
+
+/// Who looks at what kind of server; given once by the app.
+#[derive(Clone, Copy)]
+pub struct Context {
+    /// Loaded with the first page.
+    pub page: Loaded<PageContext>,
+    /// Path whose heading has had focus, so that only another page takes it.
+    focused_path: StoredValue<Option<String>>,
+}
+
+impl Context {
+    /// Around the resource that loads it.
+    pub fn new(page: Loaded<PageContext>) -> Self {
+        Self {
+            page,
+            focused_path: StoredValue::new(None),
+        }
+    }
+
+    /// Moves focus to the heading when the page has changed, so that it is read out; not on the first page.
+    pub fn focus_heading(self) {
+        let path = use_location().pathname;
+        Effect::new(move |_| {
+            let path = path.get_untracked();
+            let before = self.focused_path.get_value();
+            if before.as_ref() == Some(&path) {
+                return;
+            }
+            self.focused_path.set_value(Some(path));
+            if before.is_some() {
+                // The router puts the new page in place after this; until then the old heading would be found.
+                set_timeout(|| focus("main h1"), FOCUS_AFTER);
+            }
+        });
+    }
+}
+
+/// Gives focus to the first element that matches.
+fn focus(selector: &str) {
+    use wasm_bindgen::JsCast;
+    let element = document().query_selector(selector).ok().flatten();
+    if let Some(element) =
+        element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
+    {
+        let _focused = element.focus();
+    }
+}
+
+/// What a page that follows something is made of.
+pub struct Followed<T: Send + Sync + 'static> {
+    /// Loads it.
+    pub data: Loaded<T>,
+    /// Its own update, out of what the line brings; `None` for those of others.
+    pub pick: fn(&LiveUpdate, &T) -> Option<T>,
+    /// The server's clock when the data was made.
+    pub now_ms: fn(&T) -> i64,
+}
+
+/// Renders `data` and keeps it current; `view` gets the data and the server's clock, once a second.
+pub fn followed<T>(
+    source: Followed<T>,
+    title: fn(&T) -> String,
+    view: fn(&T, i64) -> AnyView,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
+{
+    let Followed { data, pick, now_ms } = source;
+    let live = expect_context::<Live>();
+    let context = expect_context::<Context>();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match data.await {
+                    Err(error) => Either::Left(view! { <Problem error /> }),
+                    Ok(first) => {
+                        context.focus_heading();
+                        let title = title(&first);
+                        // Counted references: the old view may still render while the next data loads.
+                        let shown = ArcRwSignal::new(first);
+                        keep_current(live, shown.clone(), pick, now_ms);
+                        Either::Right(view! {
+                            <Title text=title />
+                            {move || shown.with(|data| view(data, live.now_or(now_ms(data))))}
+                        })
+                    }
+                }
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+/// A further part of a page whose data [`followed`] shows already: no title, no problem of its own.
+pub fn followed_part<T>(source: Followed<T>, view: fn(&T, i64) -> AnyView) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
+{
+    let Followed { data, pick, now_ms } = source;
+    let live = expect_context::<Live>();
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                data.await.ok().map(|first| {
+                    let shown = ArcRwSignal::new(first);
+                    keep_current(live, shown.clone(), pick, now_ms);
+                    move || shown.with(|data| view(data, live.now_or(now_ms(data))))
+                })
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+fn keep_current<T: Send + Sync + 'static>(
+    live: Live,
+    shown: ArcRwSignal<T>,
+    pick: fn(&LiveUpdate, &T) -> Option<T>,
+    now_ms: fn(&T) -> i64,
+) {
+    let seed = shown.clone();
+    Effect::new(move |_| live.set_clock(seed.with_untracked(now_ms), steady_now_ms()));
+    Effect::new(move |_| {
+        let next = live
+            .latest()
+            .and_then(|update| shown.with_untracked(|now| pick(&update, now)));
+        if let Some(next) = next {
+            shown.set(next);
+        }
+    });
+}
+
+/// The page follows `topic` while it is open.
+pub fn follow(topic: impl Fn() -> LiveTopic + Send + Sync + 'static) {
+    let live = expect_context::<Live>();
+    let mine = StoredValue::new(None);
+    Effect::new(move |_| {
+        let topic = topic();
+        mine.set_value(Some(topic.clone()));
+        live.follow(topic);
+    });
+    Owner::on_cleanup(move || {
+        if let Some(topic) = mine.try_get_value().flatten() {
+            live.leave(&topic);
+        }
+    });
+}
+
+/// Shown while a first load takes its time (in the browser only).
+#[component]
+pub fn Loading() -> impl IntoView {
+    view! { <p class="loading" role="status">"Loading…"</p> }
+}
+
+/// A page that cannot be shown: what happened, and the way on.
+#[component]
+pub fn Problem(
+    /// What happened.
+    error: UiError,
+) -> impl IntoView {
+    expect_context::<Context>().focus_heading();
+    let location = use_location();
+    let here = location.pathname.get_untracked() + &location.search.get_untracked();
+    let heading = match &error {
+        UiError::SignedOut => "You are signed out",
+        UiError::Forbidden(_) => "Not allowed",
+        UiError::NotFound(_) => "Not found",
+        UiError::Invalid(_) => "That cannot be shown",
+        UiError::Conflict(_) => "Changed meanwhile",
+        UiError::Unavailable(_) => "The server cannot answer now",
+        UiError::Offline(_) => "No connection to the server",
+    };
+    let way_on = match &error {
+        UiError::SignedOut => view! { <a class="button button-primary" href=url::login(&here) rel="external">"Sign in"</a> }.into_any(),
+        UiError::NotFound(_) => view! { <FindNode /> }.into_any(),
+        UiError::Forbidden(_) => view! { <a class="button" href="/">"Go to the overview"</a> }.into_any(),
+        UiError::Invalid(_) | UiError::Conflict(_) | UiError::Unavailable(_) | UiError::Offline(_) => {
+            view! { <a class="button" href=here rel="external"><Icon name="refresh-cw" />"Try again"</a> }.into_any()
+        }
+    };
+    view! {
+        <Title text=heading />
+        <PageHeader title=heading />
+        <div class="problem">
+            <p>{sentence(&error.to_string())}</p>
+            {way_on}
+        </div>
+    }
+    .into_any()
+}
+
+/// Errors are written to be quoted; on a page they are sentences.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let Some(first) = characters.next() else {
+        return String::new();
+    };
+    let mut sentence: String = first.to_uppercase().chain(characters).collect();
+    if !sentence.ends_with(['.', '!', '?', '…']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// The search that a missing page offers, filled from its path.
+#[component]
+fn FindNode() -> impl IntoView {
+    let path = use_location().pathname.get_untracked();
+    let wanted = path.rsplit('/').next().unwrap_or_default().to_owned();
+    view! {
+        <form class="find-node" method="get" action="/nodes" role="search">
+            <label for="find-node">"Find a node"</label>
+            <input id="find-node" type="search" name="q" value=wanted autocomplete="off" spellcheck="false" />
+            <button class="button" type="submit"><Icon name="search" />"Search"</button>
+        </form>
+    }
+}
+
+/// No route has this path.
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(http::StatusCode::NOT_FOUND);
+    }
+    view! { <Problem error=UiError::NotFound("there is no page at this address".to_owned()) /> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("no node `n1`"), "No node `n1`.");
+        assert_eq!(sentence("Gone!"), "Gone!");
+        assert_eq!(sentence(""), "");
+    }
+}

@@ -1,0 +1,119 @@
+//! The document around every page: assets, policy, theme.
+//!
+//! Called by the server for each page it renders. Invariant: without assets the page still renders and works, scriptless;
+//! scripts run only from our own origin or with this response's nonce.
+
+#[cfg(feature = "ssr")]
+use crate::account::view::Theme;
+#[cfg(feature = "ssr")]
+use crate::{App, ui::IconSprite};
+#[cfg(feature = "ssr")]
+use leptos::attr::custom::custom_attribute;
+#[cfg(feature = "ssr")]
+use leptos::prelude::*;
+#[cfg(feature = "ssr")]
+use leptos_meta::MetaTags;
+
+/// URLs of what the browser loads, under their hashed names; what is missing is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assets {
+    /// The module made by wasm-bindgen.
+    pub js: Option<String>,
+    /// The console compiled to wasm.
+    pub wasm: Option<String>,
+    /// The style sheet.
+    pub css: Option<String>,
+    /// The sprite of icons.
+    pub icons: Option<String>,
+}
+
+/// The policy of every response; pages pass their nonce, everything else passes none.
+///
+/// Wasm needs `wasm-unsafe-eval`. Styles come from our files only: no page carries a `style` attribute.
+pub fn content_security_policy(nonce: Option<&str>) -> String {
+    let nonce = nonce
+        .map(|nonce| format!(" 'nonce-{nonce}'"))
+        .unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'{nonce} 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    )
+}
+
+/// The document. Sets the response's content security policy.
+#[cfg(feature = "ssr")]
+pub fn shell(assets: Assets) -> impl IntoView {
+    let nonce = leptos::nonce::use_nonce();
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(policy) = http::HeaderValue::from_str(&content_security_policy(nonce.as_deref()))
+    {
+        response.insert_header(http::header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let theme = Theme::of_request();
+    let icons = assets.icons.clone().unwrap_or_default();
+    // Inside `App`, `IconSprite::of_document` finds it here.
+    provide_context(IconSprite(icons.clone()));
+    let start = assets
+        .js
+        .as_deref()
+        .zip(assets.wasm.as_deref())
+        .map(|(js, wasm)| start_script(js, wasm));
+    // As `--surface` in style/tokens.css, which browsers do not read here.
+    let bar_colors = [(Theme::Light, "#FFFFFF"), (Theme::Dark, "#13171E")].map(|(of, color)| {
+        let media = (theme == Theme::System).then(|| format!("(prefers-color-scheme: {})", of.as_str()));
+        (theme == of || theme == Theme::System)
+            .then(|| view! { <meta name="theme-color" content={color} {..custom_attribute("media", media)} /> })
+    });
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=(theme != Theme::System).then(|| theme.as_str())>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="robots" content="noindex" />
+                <meta name="description" content="Operations Center: what every node is doing, now and before." />
+                <meta name="color-scheme" content=match theme {
+                    Theme::System => "light dark",
+                    Theme::Light => "light",
+                    Theme::Dark => "dark",
+                } />
+                {bar_colors}
+                <meta name="icon-sprite" content=icons />
+                {assets.css.clone().map(|css| view! { <link rel="stylesheet" href=css /> })}
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                {assets.js.clone().map(|js| view! { <link rel="modulepreload" href=js /> })}
+                {assets.wasm.clone().map(|wasm| view! {
+                    <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+                })}
+                {start.map(|script| view! { <script type="module" nonce=nonce>{script}</script> })}
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+    .into_any()
+}
+
+/// Loads the wasm and hands the page over to it. URLs are ours and are written as JSON strings.
+#[cfg(feature = "ssr")]
+fn start_script(js: &str, wasm: &str) -> String {
+    format!(
+        "import init, {{ hydrate }} from {js:?}; init({{ module_or_path: {wasm:?} }}).then(hydrate);"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_forbids_what_is_not_named() {
+        let policy = content_security_policy(Some("abc"));
+        assert!(policy.starts_with("default-src 'none'; script-src 'self' 'nonce-abc' 'wasm-unsafe-eval'; style-src 'self';"));
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"));
+        assert!(!content_security_policy(None).contains("nonce"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Form fields with their label, hint and error tied together.
+
+use leptos::prelude::*;
+
+use super::Icon;
+
+/// What a refused form says above its fields.
+#[component]
+pub fn FormMessage(
+    /// One sentence.
+    text: String,
+) -> impl IntoView {
+    view! { <div class="form-message" role="alert"><Icon name="triangle-alert" /><p>{text}</p></div> }
+}
+
+/// A labelled line of text. `autocomplete` follows the HTML standard's names.
+#[component]
+pub fn TextField(
+    /// Form field and element id.
+    name: &'static str,
+    /// In words.
+    label: &'static str,
+    /// `text`, `password` …
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What stands in it.
+    #[prop(optional, into)]
+    value: String,
+    /// Below it.
+    #[prop(optional)]
+    hint: Option<&'static str>,
+    /// What is wrong with it.
+    #[prop(optional_no_strip)]
+    error: Option<String>,
+    /// What browsers may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
+    /// Least characters.
+    #[prop(optional_no_strip)]
+    minlength: Option<u32>,
+    /// What it must look like.
+    #[prop(optional_no_strip)]
+    pattern: Option<&'static str>,
+    /// Id of a list of suggestions.
+    #[prop(optional_no_strip)]
+    list: Option<&'static str>,
+    /// Cannot be changed.
+    #[prop(optional)]
+    readonly: bool,
+) -> impl IntoView {
+    let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
+    let described: Vec<String> = [
+        hint.map(|_| hint_id.clone()),
+        error.as_ref().map(|_| error_id.clone()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                type=kind
+                value=value
+                autocomplete=autocomplete
+                autocapitalize="none"
+                spellcheck="false"
+                required=true
+                readonly=readonly
+                minlength=minlength.map(|least| least.to_string())
+                pattern=pattern
+                list=list
+                aria-invalid=error.is_some().then_some("true")
+                aria-describedby=(!described.is_empty()).then(|| described.join(" "))
+            />
+            {hint.map(|hint| view! { <p class="field-hint" id=hint_id>{hint}</p> })}
+            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+        </div>
+    }
+}

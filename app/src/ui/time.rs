@@ -1,0 +1,38 @@
+//! Instants and ages, always with their full form at hand.
+
+use domain::time::{Timestamp, format_iso, format_utc};
+use leptos::prelude::*;
+
+use crate::format;
+
+/// Younger than this is said as an age.
+const RECENT_MS: i64 = 86_400_000;
+
+/// `42 s`, with the instant on hover.
+#[component]
+pub fn Age(
+    /// Server's clock.
+    at_ms: i64,
+    /// Server's clock now.
+    now_ms: i64,
+) -> impl IntoView {
+    let at = Timestamp(at_ms);
+    view! { <time class="age" datetime=format_iso(at) title=format_utc(at)>{format::age(now_ms, at_ms)}</time> }
+}
+
+/// `4 min 10 s ago`, or the instant itself when that is longer ago than a day.
+#[component]
+pub fn Instant(
+    /// Server's clock.
+    at_ms: i64,
+    /// Server's clock now.
+    now_ms: i64,
+) -> impl IntoView {
+    let at = Timestamp(at_ms);
+    let text = if now_ms.saturating_sub(at_ms) < RECENT_MS {
+        format!("{} ago", format::age(now_ms, at_ms))
+    } else {
+        format_utc(at)
+    };
+    view! { <time class="instant" datetime=format_iso(at) title=format_utc(at)>{text}</time> }
+}

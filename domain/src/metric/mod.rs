@@ -1,0 +1,8 @@
+//! Metrics: what is measured, in which unit, to how many decimals; and how samples become series.
+
+pub mod catalogue;
+pub mod pack;
+pub mod series;
+
+pub use catalogue::{Metric, Unit};
+pub use series::{Bucket, Gap, Level, SeriesError, SeriesRequest, Slice};

@@ -1,0 +1,472 @@
+//! From raw points to what a chart or a program asks for: buckets with their extremes, and gaps with their reasons.
+//!
+//! Called by the server's series API and charts. Invariant: nothing is invented; where no point is, there is a gap.
+
+use serde::{Deserialize, Serialize};
+
+/// Points in one answer at an explicit level.
+pub const POINTS_MAX: usize = 20_000;
+/// Points in one answer when the caller does not say.
+pub const POINTS_DEFAULT: usize = 400;
+/// A path breaks where two points are further apart than this many steps.
+pub const GAP_STEPS: f64 = 2.5;
+
+/// How finely a series is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Level {
+    /// Every point as reported.
+    #[serde(rename = "raw")]
+    Raw,
+    /// One bucket a minute.
+    #[serde(rename = "1m")]
+    OneMinute,
+    /// One bucket each ten minutes.
+    #[serde(rename = "10m")]
+    TenMinutes,
+    /// One bucket an hour.
+    #[serde(rename = "1h")]
+    OneHour,
+}
+
+impl Level {
+    /// Finest first.
+    pub const ALL: [Level; 4] = [
+        Level::Raw,
+        Level::OneMinute,
+        Level::TenMinutes,
+        Level::OneHour,
+    ];
+
+    /// As in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Raw => "raw",
+            Level::OneMinute => "1m",
+            Level::TenMinutes => "10m",
+            Level::OneHour => "1h",
+        }
+    }
+
+    /// The level with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Level::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
+    /// Seconds a bucket, given the configured interval of raw points.
+    pub fn step_s(self, interval_s: u32) -> u32 {
+        match self {
+            Level::Raw => interval_s.max(1),
+            Level::OneMinute => 60,
+            Level::TenMinutes => 600,
+            Level::OneHour => 3_600,
+        }
+    }
+}
+
+/// What is asked of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesRequest {
+    /// Inclusive.
+    pub from_ms: i64,
+    /// Exclusive.
+    pub to_ms: i64,
+    /// A level, when the caller wants all of its points.
+    pub level: Option<Level>,
+    /// Points wanted at most when no level is asked for.
+    pub max_points: usize,
+    /// Configured seconds between reports.
+    pub interval_s: u32,
+}
+
+/// A request that cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SeriesError {
+    /// The range ends before it begins.
+    #[error("to_ms ({to_ms}) must be after from_ms ({from_ms})")]
+    EmptyRange {
+        /// Inclusive.
+        from_ms: i64,
+        /// Exclusive.
+        to_ms: i64,
+    },
+    /// More points than one answer holds.
+    #[error("level {level} from {from_ms} to {to_ms} has more than {POINTS_MAX} points: shorten the range, choose a coarser level, or leave `level` out and set `max_points`", level = .level.as_str())]
+    TooManyPoints {
+        /// Asked for.
+        level: Level,
+        /// Inclusive.
+        from_ms: i64,
+        /// Exclusive.
+        to_ms: i64,
+    },
+    /// A number of points that makes no sense.
+    #[error("max_points must be from 1 to {POINTS_MAX}, not {given}")]
+    MaxPoints {
+        /// Asked for.
+        given: usize,
+    },
+}
+
+/// A point, or many of them in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    /// Instant of the point, or start of the bucket.
+    pub t_ms: i64,
+    /// Least stored value.
+    pub min: i64,
+    /// Sum of stored values, for the mean.
+    pub sum: i128,
+    /// Greatest stored value.
+    pub max: i64,
+    /// Points in it; never 0.
+    pub count: u32,
+}
+
+impl Bucket {
+    /// One raw point.
+    pub fn point(t_ms: i64, value: i64) -> Self {
+        Self {
+            t_ms,
+            min: value,
+            sum: i128::from(value),
+            max: value,
+            count: 1,
+        }
+    }
+
+    /// Mean of the stored values.
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / f64::from(self.count.max(1))
+    }
+
+    fn add(&mut self, value: i64) {
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        self.sum += i128::from(value);
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+/// A stretch in which nothing is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Last instant known before it, or the start of the range.
+    pub from_ms: i64,
+    /// First instant known after it, or the end of what could be known.
+    pub to_ms: i64,
+    /// Why, such as `no_report`, `dropped_by_agent`, `server_down`.
+    pub reason: String,
+}
+
+/// A series as answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// Ascending.
+    pub points: Vec<Bucket>,
+    /// Ascending, not overlapping.
+    pub gaps: Vec<Gap>,
+    /// What the points are.
+    pub level: Level,
+    /// Seconds from one point to the next where nothing is missing.
+    pub step_s: u32,
+}
+
+impl SeriesRequest {
+    /// Refuses what cannot be answered, before anything is read.
+    ///
+    /// # Errors
+    /// An empty range, a senseless number of points, or an explicit level with more points than one answer holds.
+    pub fn check(&self) -> Result<(), SeriesError> {
+        if self.to_ms <= self.from_ms {
+            return Err(SeriesError::EmptyRange {
+                from_ms: self.from_ms,
+                to_ms: self.to_ms,
+            });
+        }
+        if self.max_points == 0 || self.max_points > POINTS_MAX {
+            return Err(SeriesError::MaxPoints {
+                given: self.max_points,
+            });
+        }
+        if let Some(level) = self.level {
+            let step_ms = i64::from(level.step_s(self.interval_s)) * 1000;
+            if level != Level::Raw
+                && self.to_ms.saturating_sub(self.from_ms) / step_ms > POINTS_MAX as i64
+            {
+                return Err(SeriesError::TooManyPoints {
+                    level,
+                    from_ms: self.from_ms,
+                    to_ms: self.to_ms,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Bucket width for this request in milliseconds; 0 means raw points.
+    ///
+    /// Without an explicit level raw points are kept while they fit into `max_points`, then the narrowest width that is
+    /// a whole number of intervals: `ceil(range / max_points / interval) × interval`.
+    fn bucket_ms(&self) -> i64 {
+        let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
+        match self.level {
+            Some(Level::Raw) => 0,
+            Some(level) => i64::from(level.step_s(self.interval_s)) * 1000,
+            None => {
+                let range = self.to_ms.saturating_sub(self.from_ms).max(1);
+                let fitting = range / interval_ms;
+                if fitting <= self.max_points as i64 {
+                    0
+                } else {
+                    let wanted = range.div_ceil_i64(self.max_points as i64);
+                    wanted.div_ceil_i64(interval_ms).saturating_mul(interval_ms)
+                }
+            }
+        }
+    }
+
+    /// Turns raw points (ascending, within the range) and known gaps into the answer.
+    ///
+    /// `known_until_ms` is the last instant at which something could have been known (now, or the end of the range);
+    /// the future is left blank. Points of a watched host arrive each second; without an explicit level they are put
+    /// into buckets of one interval once there are more than `max_points`.
+    ///
+    /// # Errors
+    /// More than [`POINTS_MAX`] points at an explicit level.
+    pub fn slice(
+        &self,
+        raw: &[(i64, i64)],
+        explicit: &[Gap],
+        known_until_ms: i64,
+    ) -> Result<Slice, SeriesError> {
+        self.check()?;
+        let mut bucket_ms = self.bucket_ms();
+        if self.level.is_none() && bucket_ms == 0 && raw.len() > self.max_points {
+            bucket_ms = i64::from(self.interval_s.max(1)) * 1000;
+        }
+        let points = if bucket_ms == 0 {
+            raw.iter()
+                .map(|(t_ms, value)| Bucket::point(*t_ms, *value))
+                .collect()
+        } else {
+            bucketed(raw, bucket_ms)
+        };
+        if let Some(level) = self.level
+            && points.len() > POINTS_MAX
+        {
+            return Err(SeriesError::TooManyPoints {
+                level,
+                from_ms: self.from_ms,
+                to_ms: self.to_ms,
+            });
+        }
+        let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
+        let step_ms = bucket_ms.max(interval_ms);
+        let gaps = self.gaps(raw, explicit, known_until_ms, interval_ms);
+        let level = self.level.unwrap_or(match step_ms / 1000 {
+            step if step >= 3_600 => Level::OneHour,
+            step if step >= 600 => Level::TenMinutes,
+            step if step >= 60 => Level::OneMinute,
+            _ => Level::Raw,
+        });
+        Ok(Slice {
+            points,
+            gaps,
+            level,
+            step_s: u32::try_from(step_ms / 1000).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Stretches longer than [`GAP_STEPS`] intervals without a raw point, with the reason of an explicit gap that covers
+    /// most of the stretch, else `no_report`.
+    fn gaps(
+        &self,
+        raw: &[(i64, i64)],
+        explicit: &[Gap],
+        known_until_ms: i64,
+        interval_ms: i64,
+    ) -> Vec<Gap> {
+        let limit = (interval_ms as f64 * GAP_STEPS) as i64;
+        let end = self.to_ms.min(known_until_ms);
+        let edges = std::iter::once(self.from_ms)
+            .chain(raw.iter().map(|(t_ms, _)| *t_ms))
+            .chain(std::iter::once(end))
+            .collect::<Vec<_>>();
+        edges
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [from, to] if to.saturating_sub(*from) > limit => Some((*from, *to)),
+                _ => None,
+            })
+            .map(|(from_ms, to_ms)| {
+                let reason = explicit
+                    .iter()
+                    .map(|gap| {
+                        (
+                            gap.to_ms
+                                .min(to_ms)
+                                .saturating_sub(gap.from_ms.max(from_ms)),
+                            gap,
+                        )
+                    })
+                    .filter(|(overlap, _)| *overlap > 0)
+                    .max_by_key(|(overlap, _)| *overlap)
+                    .map_or("no_report", |(_, gap)| gap.reason.as_str());
+                Gap {
+                    from_ms,
+                    to_ms,
+                    reason: reason.to_owned(),
+                }
+            })
+            .collect()
+    }
+}
+
+fn bucketed(raw: &[(i64, i64)], bucket_ms: i64) -> Vec<Bucket> {
+    let mut out: Vec<Bucket> = Vec::new();
+    for (t_ms, value) in raw {
+        let start = t_ms.div_euclid(bucket_ms) * bucket_ms;
+        match out.last_mut() {
+            Some(bucket) if bucket.t_ms == start => bucket.add(*value),
+            _ => out.push(Bucket {
+                t_ms: start,
+                ..Bucket::point(*t_ms, *value)
+            }),
+        }
+    }
+    out
+}
+
+/// Division that rounds up; `i64::div_ceil` is not stable.
+trait DivCeil {
+    fn div_ceil_i64(self, by: i64) -> i64;
+}
+
+impl DivCeil for i64 {
+    fn div_ceil_i64(self, by: i64) -> i64 {
+        let by = by.max(1);
+        self.div_euclid(by) + i64::from(self.rem_euclid(by) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(from_ms: i64, to_ms: i64) -> SeriesRequest {
+        SeriesRequest {
+            from_ms,
+            to_ms,
+            level: None,
+            max_points: POINTS_DEFAULT,
+            interval_s: 10,
+        }
+    }
+
+    #[test]
+    fn an_hour_of_ten_second_points_is_given_as_it_is() {
+        let raw: Vec<(i64, i64)> = (0..360).map(|i| (i * 10_000, i)).collect();
+        let slice = request(0, 3_600_000).slice(&raw, &[], 3_600_000).unwrap();
+        assert_eq!(
+            (slice.points.len(), slice.step_s, slice.level),
+            (360, 10, Level::Raw)
+        );
+        assert!(slice.gaps.is_empty(), "{:?}", slice.gaps);
+        assert!(slice.points.iter().all(|p| p.count == 1));
+    }
+
+    #[test]
+    fn a_day_is_put_into_buckets_that_keep_the_peak() {
+        let raw: Vec<(i64, i64)> = (0..8_640)
+            .map(|i| (i * 10_000, if i == 5_000 { 999 } else { 1 }))
+            .collect();
+        let slice = request(0, 86_400_000).slice(&raw, &[], 86_400_000).unwrap();
+        assert_eq!(slice.step_s, 220, "ceil(86,400 / 400 / 10) × 10");
+        assert!(slice.points.len() <= 400);
+        assert_eq!(slice.points.iter().map(|p| p.max).max(), Some(999));
+        assert_eq!(slice.points.iter().map(|p| p.count).sum::<u32>(), 8_640);
+    }
+
+    #[test]
+    fn silence_is_a_gap_with_its_reason_and_the_future_is_blank() {
+        let raw = [(0, 1), (10_000, 1), (60_000, 1), (70_000, 1)];
+        let slice = request(0, 600_000).slice(&raw, &[], 80_000).unwrap();
+        assert_eq!(
+            slice.gaps,
+            [Gap {
+                from_ms: 10_000,
+                to_ms: 60_000,
+                reason: "no_report".into()
+            }]
+        );
+        let told = [Gap {
+            from_ms: 12_000,
+            to_ms: 58_000,
+            reason: "dropped_by_agent".into(),
+        }];
+        let slice = request(0, 600_000).slice(&raw, &told, 80_000).unwrap();
+        assert_eq!(slice.gaps[0].reason, "dropped_by_agent");
+        let none = request(0, 600_000).slice(&[], &[], 600_000).unwrap();
+        assert_eq!(
+            none.gaps,
+            [Gap {
+                from_ms: 0,
+                to_ms: 600_000,
+                reason: "no_report".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_with_the_way_out() {
+        assert!(
+            request(10, 10)
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("must be after")
+        );
+        let huge = SeriesRequest {
+            level: Some(Level::OneMinute),
+            ..request(0, 100 * 366 * 86_400_000)
+        };
+        assert!(
+            huge.check()
+                .unwrap_err()
+                .to_string()
+                .contains("choose a coarser level")
+        );
+        assert!(
+            SeriesRequest {
+                max_points: 0,
+                ..request(0, 10)
+            }
+            .check()
+            .is_err()
+        );
+        let raw: Vec<(i64, i64)> = (0..20_001).map(|i| (i, 1)).collect();
+        let all = SeriesRequest {
+            level: Some(Level::Raw),
+            ..request(0, 30_000)
+        };
+        assert!(matches!(
+            all.slice(&raw, &[], 30_000),
+            Err(SeriesError::TooManyPoints { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_or_invented(values in prop::collection::vec(-1_000i64..1_000, 1..800), max_points in 1usize..500, step in 1i64..40) {
+            let raw: Vec<(i64, i64)> = values.iter().enumerate().map(|(i, v)| (i as i64 * step * 1_000, *v)).collect();
+            let to_ms = raw.last().unwrap().0 + 1;
+            let slice = SeriesRequest { max_points, ..request(0, to_ms) }.slice(&raw, &[], to_ms).unwrap();
+            prop_assert_eq!(slice.points.iter().map(|p| u64::from(p.count)).sum::<u64>(), raw.len() as u64);
+            prop_assert_eq!(slice.points.iter().map(|p| p.sum).sum::<i128>(), values.iter().map(|v| i128::from(*v)).sum::<i128>());
+            prop_assert_eq!(slice.points.iter().map(|p| p.max).max(), values.iter().max().copied());
+            prop_assert!(slice.points.windows(2).all(|w| w[0].t_ms < w[1].t_ms));
+        }
+    }
+}

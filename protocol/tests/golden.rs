@@ -1,0 +1,290 @@
+//! Messages as they were once sent: what is stored in `golden/v1` must decode for ever, and be what we send today.
+//!
+//! Files there are added, never edited. A message without a file gets one when `OPSCENTER_GOLDEN=write` is set.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its own functions too"
+)]
+
+mod support;
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use minicbor::encode::Encode;
+use minicbor::{Decode, Encoder};
+use protocol::handshake;
+use protocol::keys::fingerprint;
+use protocol::v1::enroll::{EnrollRequest, ServerProof};
+use protocol::v1::hello::Hello;
+use protocol::v1::report::{Facts, Group, Record, Report, ReportAnswer};
+use protocol::wire;
+use support::*;
+
+fn golden(name: &str, fresh: &[u8], auth: Option<String>) -> (Vec<u8>, Option<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v1/{name}.json"));
+    if !path.exists() && std::env::var("OPSCENTER_GOLDEN").is_ok_and(|value| value == "write") {
+        let mut stored = serde_json::json!({ "hex": data_encoding::HEXLOWER.encode(fresh) });
+        if let Some(auth) = &auth {
+            stored["oc-auth"] = auth.clone().into();
+        }
+        let text = serde_json::to_string_pretty(&stored).unwrap() + "\n";
+        std::fs::write(&path, text).unwrap();
+    }
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let stored: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let bytes = data_encoding::HEXLOWER
+        .decode(stored["hex"].as_str().unwrap().as_bytes())
+        .unwrap();
+    (bytes, stored["oc-auth"].as_str().map(str::to_owned))
+}
+
+/// The stored bytes, which are those that are sent today.
+fn same_bytes(name: &str, fresh: &[u8]) -> Vec<u8> {
+    let (stored, _) = golden(name, fresh, None);
+    assert_eq!(
+        data_encoding::HEXLOWER.encode(fresh),
+        data_encoding::HEXLOWER.encode(&stored),
+        "{name}: what is sent has changed; agents and servers in the field speak the stored form"
+    );
+    stored
+}
+
+#[test]
+fn server_proof() {
+    let stored = same_bytes("server_proof", &handshake::prove_server(&server(), &NONCE));
+    let proof: ServerProof = wire::decode("server proof", &stored).unwrap();
+    assert_eq!(proof.server_key, server().public());
+    assert_eq!(proof.versions, (1, 1));
+    let trusted = fingerprint(&server().public());
+    assert_eq!(
+        handshake::check_server(&stored, &NONCE, &trusted).unwrap(),
+        server().public()
+    );
+}
+
+#[test]
+fn enroll_and_its_answer() {
+    let stored = same_bytes("enroll_request", &enroll_body());
+    let unverified = handshake::open_enroll(&server().public(), &stored).unwrap();
+    assert_eq!(unverified.token_id(), [0x01; 10]);
+    let digest = unverified.digest;
+    let request = unverified
+        .verify(&server().public(), &token().key().public())
+        .unwrap();
+    assert_eq!(request, enroll_request());
+
+    let answer = handshake::enroll_answer(&server(), &digest, &enroll_answer());
+    let stored_answer = same_bytes("enroll_answer", &answer);
+    assert_eq!(
+        handshake::open_enroll_answer(&server().public(), &stored, &stored_answer).unwrap(),
+        support::enroll_answer()
+    );
+}
+
+#[test]
+fn hello_and_its_answer() {
+    let sent = hello_sent();
+    let stored = same_bytes("hello", &sent.body);
+    let verified = handshake::open_hello(&stored)
+        .unwrap()
+        .verify(&server().public(), &agent().public())
+        .unwrap();
+    let expected = Hello {
+        ephemeral: verified.hello.ephemeral,
+        ..hello()
+    };
+    assert_eq!(verified.hello, expected);
+    assert_ne!(verified.hello.ephemeral, [0; 32]);
+
+    let (answer, server_keys) = hello_answered();
+    let stored_answer = same_bytes("hello_answer", &answer);
+    let (told, agent_keys) = sent.finish(&server().public(), &stored_answer).unwrap();
+    assert_eq!(told.stored_seq, hello_answer().stored_seq);
+    assert_eq!(told.facts_digest, hello_answer().facts_digest);
+    let sealed = |keys: &protocol::session::SessionKeys| keys.seal_request(HEAD, b"x");
+    assert_eq!(sealed(&server_keys), sealed(&agent_keys));
+}
+
+/// The authentication codes are stored too: they freeze the derivation of keys and the order of fields.
+#[test]
+fn report_and_its_answer() {
+    let keys = hello_answered().1;
+    let fresh = wire::encode(&report());
+    let (_, auth) = golden("report", &fresh, Some(report_auth().format()));
+    let stored = same_bytes("report", &fresh);
+    assert_eq!(auth, Some(report_auth().format()));
+    let (opened, records) = Report::open(&stored).unwrap();
+    assert_eq!(opened, report());
+    assert_eq!(records, [full_record(), least_record()]);
+    let facts: Facts = wire::decode("facts", records[0].facts.as_deref().unwrap()).unwrap();
+    assert_eq!(facts, support::facts());
+
+    let fresh = wire::encode(&report_answer());
+    let sealed = keys.seal_answer(200, &report_auth().mac, &fresh);
+    let (_, auth) = golden("report_answer", &fresh, Some(sealed.clone()));
+    let stored = same_bytes("report_answer", &fresh);
+    assert_eq!(auth, Some(sealed));
+    assert_eq!(
+        wire::decode::<ReportAnswer>("report answer", &stored).unwrap(),
+        report_answer()
+    );
+}
+
+#[test]
+fn every_stored_message_is_looked_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let known = [
+        "enroll_answer.json",
+        "enroll_request.json",
+        "hello.json",
+        "hello_answer.json",
+        "report.json",
+        "report_answer.json",
+        "server_proof.json",
+    ];
+    assert_eq!(names, known, "a file without a test proves nothing");
+}
+
+/// The same map or array with one more field, whose number no version knows yet and whose value is a nest of things.
+fn with_added_field(bytes: &[u8]) -> Vec<u8> {
+    let (head, rest) = bytes.split_first().unwrap();
+    assert!(
+        matches!(head, 0x80..=0x96 | 0xa0..=0xb6),
+        "a short map or array of known length: {head:#x}"
+    );
+    let mut out = vec![head + 1];
+    out.extend_from_slice(rest);
+    let mut encoder = Encoder::new(&mut out);
+    if *head >= 0xa0 {
+        encoder.u16(999).unwrap();
+    }
+    encoder
+        .array(3)
+        .unwrap()
+        .str("from a later version")
+        .unwrap()
+        .begin_map()
+        .unwrap()
+        .u8(1)
+        .unwrap()
+        .f64(1.5)
+        .unwrap()
+        .end()
+        .unwrap()
+        .bytes(&[1, 2, 3])
+        .unwrap();
+    out
+}
+
+fn tolerates_added_field<T>(message: &T)
+where
+    T: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + Debug,
+{
+    let bytes = with_added_field(&wire::encode(message));
+    assert_eq!(
+        &wire::decode::<T>("a later message", &bytes).unwrap(),
+        message
+    );
+}
+
+#[test]
+fn fields_that_later_versions_add_are_skipped() {
+    tolerates_added_field(&enroll_request());
+    tolerates_added_field(&enroll_answer());
+    tolerates_added_field(&hello());
+    tolerates_added_field(&hello_answer());
+    tolerates_added_field(&report());
+    tolerates_added_field(&full_record());
+    tolerates_added_field(&least_record());
+    tolerates_added_field(&report_answer());
+    tolerates_added_field(&facts());
+    tolerates_added_field(&facts().filesystems[0]);
+    tolerates_added_field(&facts().interfaces[0]);
+    tolerates_added_field(full_record().lost.as_ref().unwrap());
+    tolerates_added_field(&full_record().groups[0]);
+    tolerates_added_field(&full_record().collectors.unwrap()[1]);
+    let proof: ServerProof =
+        wire::decode("server proof", &handshake::prove_server(&server(), &NONCE)).unwrap();
+    tolerates_added_field(&proof);
+}
+
+/// As a version sent it that knew the required fields only; written by hand, not by our encoder.
+#[test]
+fn messages_without_optional_fields_decode() {
+    let mut bytes = Vec::new();
+    Encoder::new(&mut bytes)
+        .map(5)
+        .unwrap()
+        .u8(0)
+        .unwrap()
+        .u32(3)
+        .unwrap()
+        .u8(1)
+        .unwrap()
+        .u64(9)
+        .unwrap()
+        .u8(2)
+        .unwrap()
+        .u64(70)
+        .unwrap()
+        .u8(3)
+        .unwrap()
+        .i64(-5)
+        .unwrap()
+        .u8(5)
+        .unwrap()
+        .encode(vec![Group {
+            instance: String::new(),
+            values: vec![1, 2],
+        }])
+        .unwrap();
+    let record: Record = wire::decode("record", &bytes).unwrap();
+    let expected = Record {
+        epoch: 3,
+        seq: 9,
+        taken_boot_ms: 70,
+        taken_at_ms: -5,
+        groups: vec![Group {
+            instance: String::new(),
+            values: vec![1, 2],
+        }],
+        ..Record::default()
+    };
+    assert_eq!(record, expected);
+
+    let least = EnrollRequest {
+        replace: None,
+        name: None,
+        ..enroll_request()
+    };
+    let full = wire::encode(&enroll_request());
+    let bytes = wire::encode(&least);
+    assert_eq!(
+        (full[0], bytes[0]),
+        (0xa8, 0xa6),
+        "absent fields are not sent"
+    );
+    assert_eq!(
+        wire::decode::<EnrollRequest>("enrollment request", &bytes).unwrap(),
+        least
+    );
+}
+
+#[test]
+fn a_message_without_a_required_field_is_refused_by_name() {
+    // Only the epoch.
+    let error = wire::decode::<Record>("record", &[0xa1, 0x00, 0x03]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("record is malformed"),
+        "{error}"
+    );
+}

@@ -1,0 +1,304 @@
+//! From what an agent sent to what we know: the only place where wire messages become domain values.
+//!
+//! Pure: the caller passes the time. Host-made text is cleaned here, once.
+
+use domain::fleet::{Collector, CollectorOutcome, Outcome};
+use domain::metric::{Gap, Metric};
+use domain::text::clean_label;
+use protocol::keys::short_digest;
+use protocol::v1::report::{CollectorRun, Facts, Record, Report};
+
+use crate::series::SeriesKey;
+use crate::series::writer::NewRecord;
+
+/// Records older than this are placed here: no host is silent for longer and comes back with its queue.
+const AGE_MS_MAX: i64 = 366 * 86_400_000;
+
+/// What places a record in time.
+#[derive(Debug, Clone, Copy)]
+pub struct Received {
+    /// The server's wall clock on receipt.
+    pub at_ms: i64,
+    /// Boot id of the session's hello.
+    pub boot_id: [u8; 16],
+    /// The host's wall clock minus the server's, as last measured.
+    pub skew_ms: i64,
+}
+
+/// When a record was taken, by the server's clock.
+///
+/// Same boot: `received − (sent on boot clock − taken on boot clock)`, so that no wall clock matters. An earlier boot:
+/// `taken on wall clock − skew`. Never later than the receipt.
+fn taken_at(received: Received, report: &Report, record: &Record) -> i64 {
+    let same_boot = record.boot_id.is_none_or(|boot| boot == received.boot_id);
+    let age_ms = if same_boot {
+        i64::try_from(report.sent_boot_ms.saturating_sub(record.taken_boot_ms))
+            .unwrap_or(AGE_MS_MAX)
+    } else {
+        received
+            .at_ms
+            .saturating_sub(record.taken_at_ms.saturating_sub(received.skew_ms))
+    };
+    received.at_ms.saturating_sub(age_ms.clamp(0, AGE_MS_MAX))
+}
+
+/// The host's wall clock minus the server's, from one report.
+///
+/// Off by the time the report was on its way.
+pub fn skew_ms(received_at_ms: i64, report: &Report) -> i64 {
+    report.sent_wall_ms.saturating_sub(received_at_ms)
+}
+
+/// What a report holds that can be stored, and what not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// In the order of the report.
+    pub records: Vec<NewRecord>,
+    /// In words, for the answer: metrics that this version does not know.
+    pub notes: Vec<String>,
+}
+
+/// Places a report's records in time and names their series.
+pub fn open(received: Received, report: &Report, records: &[Record]) -> Opened {
+    let mut unknown = std::collections::BTreeSet::new();
+    let placed = records
+        .iter()
+        .zip(&report.records)
+        .map(|(record, encoded)| {
+            let t_ms = taken_at(received, report, record);
+            let samples = record
+                .samples()
+                .filter_map(|(instance, metric, value)| {
+                    let known = u16::try_from(metric).ok().and_then(Metric::from_wire);
+                    if known.is_none() {
+                        unknown.insert(metric);
+                    }
+                    Some((
+                        SeriesKey {
+                            metric: known?,
+                            instance: clean_label(instance),
+                        },
+                        value,
+                    ))
+                })
+                .collect();
+            let gap = record.lost.as_ref().map(|lost| {
+                let ago = |age_ms: u64| {
+                    t_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(AGE_MS_MAX).min(AGE_MS_MAX))
+                };
+                let from_ms = ago(lost.first_age_ms.max(lost.last_age_ms));
+                let to_ms = ago(lost.last_age_ms.min(lost.first_age_ms));
+                (
+                    Gap {
+                        from_ms,
+                        to_ms,
+                        reason: gap_reason(&lost.reason).to_owned(),
+                    },
+                    lost.records,
+                )
+            });
+            NewRecord {
+                epoch: record.epoch,
+                seq: record.seq,
+                digest: short_digest(&encoded.0),
+                t_ms,
+                samples,
+                gap,
+                goodbye: record.goodbye == Some(true),
+            }
+        })
+        .collect();
+    let notes = if unknown.is_empty() {
+        Vec::new()
+    } else {
+        let listed: Vec<String> = unknown.iter().take(10).map(i64::to_string).collect();
+        vec![format!(
+            "metrics unknown to this server were not stored: {}",
+            listed.join(", ")
+        )]
+    };
+    Opened {
+        records: placed,
+        notes,
+    }
+}
+
+/// Why records were lost, in our words; an agent's own words are not repeated.
+fn gap_reason(told: &str) -> &'static str {
+    match told {
+        "queue_full" => "dropped_by_agent",
+        "refused" => "refused_by_server",
+        _ => "lost_by_agent",
+    }
+}
+
+/// How collectors ran; those unknown to this version are left out.
+pub fn collectors(runs: &[CollectorRun]) -> Vec<CollectorOutcome> {
+    runs.iter()
+        .filter_map(|run| {
+            let reason = || run.reason.as_deref().map(clean_label).unwrap_or_default();
+            let outcome = match run.outcome {
+                0 if run.reason.is_some() => Outcome::Partial(reason()),
+                0 => Outcome::Ok,
+                1 => Outcome::Absent(reason()),
+                3 => Outcome::Off,
+                _ => Outcome::Failed(reason()),
+            };
+            Some(CollectorOutcome {
+                collector: Collector::from_wire(run.collector)?,
+                duration_us: run.duration_us,
+                outcome,
+            })
+        })
+        .collect()
+}
+
+/// What a host is, cleaned.
+pub fn facts(wire: &Facts) -> domain::fleet::Facts {
+    let clean = |text: &Option<String>| text.as_deref().map(clean_label);
+    domain::fleet::Facts {
+        hostname: clean_label(&wire.hostname),
+        os: clean(&wire.os),
+        kernel: clean(&wire.kernel),
+        architecture: clean(&wire.architecture),
+        cpu_model: clean(&wire.cpu_model),
+        cpu_count: wire.cpu_count,
+        virtualization: clean(&wire.virtualization),
+        memory_bytes: wire.memory_bytes,
+        swap_bytes: wire.swap_bytes,
+        boot_id: clean(&wire.boot_id),
+        booted_at_ms: wire.booted_at_s.map(|seconds| seconds.saturating_mul(1000)),
+        agent_version: clean_label(&wire.agent_version),
+        policy: clean_label(&wire.policy),
+        filesystems: wire
+            .filesystems
+            .iter()
+            .map(|filesystem| domain::fleet::FilesystemFact {
+                mount_point: clean_label(&filesystem.mount_point),
+                device: clean_label(&filesystem.device),
+                kind: clean_label(&filesystem.kind),
+                size_bytes: filesystem.size_bytes,
+                read_only: filesystem.read_only,
+            })
+            .collect(),
+        interfaces: wire
+            .interfaces
+            .iter()
+            .map(|interface| domain::fleet::InterfaceFact {
+                name: clean_label(&interface.name),
+                addresses: interface
+                    .addresses
+                    .iter()
+                    .map(|address| clean_label(address))
+                    .collect(),
+                speed_mbit: interface.speed_mbit,
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::v1::report::{EncodedRecord, Group, Lost};
+
+    use super::*;
+
+    fn report(sent_boot_ms: u64, records: &[Record]) -> Report {
+        let records = records
+            .iter()
+            .map(|record| EncodedRecord(protocol::wire::encode(record)))
+            .collect();
+        Report {
+            sent_boot_ms,
+            sent_wall_ms: 0,
+            records,
+        }
+    }
+
+    const RECEIVED: Received = Received {
+        at_ms: 1_000_000,
+        boot_id: [1; 16],
+        skew_ms: 3_600_000,
+    };
+
+    #[test]
+    fn the_same_boot_is_placed_by_age_and_an_earlier_one_by_the_wall_clock_without_its_skew() {
+        let now = Record {
+            seq: 1,
+            taken_boot_ms: 70_000,
+            taken_at_ms: 99,
+            ..Record::default()
+        };
+        let earlier = Record {
+            seq: 2,
+            boot_id: Some([2; 16]),
+            taken_at_ms: 3_600_000 + 400_000,
+            ..Record::default()
+        };
+        let future = Record {
+            seq: 3,
+            taken_boot_ms: 999_999,
+            ..Record::default()
+        };
+        let records = [now, earlier, future];
+        let opened = open(RECEIVED, &report(100_000, &records), &records);
+        let placed: Vec<i64> = opened.records.iter().map(|record| record.t_ms).collect();
+        assert_eq!(
+            placed,
+            [970_000, 400_000, 1_000_000],
+            "never after the receipt"
+        );
+    }
+
+    #[test]
+    fn unknown_metrics_are_said_and_hostile_names_cleaned() {
+        let record = Record {
+            seq: 1,
+            groups: vec![Group {
+                instance: "/mnt/\u{202E}evil\u{1b}[2J".to_owned(),
+                values: vec![40, 960, 9_999, 1, -5, 1],
+            }],
+            ..Record::default()
+        };
+        let opened = open(
+            RECEIVED,
+            &report(0, std::slice::from_ref(&record)),
+            std::slice::from_ref(&record),
+        );
+        let first = &opened.records[0];
+        assert_eq!(first.samples.len(), 1);
+        assert_eq!(first.samples[0].0.instance, "/mnt/\u{FFFD}evil\u{FFFD}[2J");
+        assert_eq!(
+            opened.notes,
+            ["metrics unknown to this server were not stored: -5, 9999"]
+        );
+    }
+
+    #[test]
+    fn what_was_lost_becomes_a_gap_in_its_place() {
+        let lost = Lost {
+            records: 6,
+            first_age_ms: 70_000,
+            last_age_ms: 20_000,
+            reason: "queue_full".to_owned(),
+        };
+        let record = Record {
+            seq: 1,
+            taken_boot_ms: 0,
+            lost: Some(lost),
+            ..Record::default()
+        };
+        let opened = open(
+            RECEIVED,
+            &report(0, std::slice::from_ref(&record)),
+            std::slice::from_ref(&record),
+        );
+        let gap = opened.records[0].gap.clone();
+        let wanted = Gap {
+            from_ms: 930_000,
+            to_ms: 980_000,
+            reason: "dropped_by_agent".to_owned(),
+        };
+        assert_eq!(gap, Some((wanted, 6)));
+    }
+}

@@ -1,0 +1,6 @@
+//! Agents: their sessions, and how what they send becomes what we know.
+
+pub mod decide;
+pub mod ingest;
+pub mod routes;
+pub mod sessions;

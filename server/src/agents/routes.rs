@@ -1,0 +1,482 @@
+//! Hello and report: the two requests of an enrolled agent.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::fleet::CollectorOutcome;
+use domain::identity::{Claimed, Restored, Stored, judge};
+use domain::metric::Gap;
+use protocol::handshake::{self, VerifiedHello};
+use protocol::http::{Code, HEADER_AUTH, PATH_REPORT};
+use protocol::keys::short_digest;
+use protocol::session::{AuthHeader, RequestHead};
+use protocol::v1::hello::HelloAnswer;
+use protocol::v1::report::{Facts, Record, Report, ReportAnswer};
+use protocol::{REPORT_BYTES_MAX, SESSION_LIFE_MS};
+
+use super::ingest::{self, Received};
+use super::sessions::{Confirmed, Session};
+use crate::enroll::routes::cbor;
+use crate::enroll::service::{handshake_error, unsupported};
+use crate::error::{OpsError, StoreError};
+use crate::events::{self, Actor, NewEvent};
+use crate::fleet::live::HostLive;
+use crate::fleet::store::{self as fleet_store, HostState};
+use crate::ops::Ops;
+use crate::random;
+use crate::series;
+use crate::series::writer::{AppendError, Appended};
+
+/// `POST /agent/v1/hello`: begins a session.
+///
+/// # Errors
+/// Every reason has its code.
+pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsError> {
+    let server_key = ops.server_key.public();
+    let unverified = handshake::open_hello(&body).map_err(handshake_error)?;
+    let host = ops.live.host_by_id(unverified.host_id()).ok_or_else(|| {
+        OpsError::agent(
+            Code::AgentUnknown,
+            "this server does not know this agent; enroll it with a new token",
+        )
+    })?;
+    let verified = unverified
+        .verify(&server_key, &host.record.public_key)
+        .map_err(|error| OpsError::agent(Code::SignatureInvalid, error.to_string()))?;
+    let hello = &verified.hello;
+    if hello.protocol < protocol::OLDEST_ACCEPTED || hello.protocol > protocol::CURRENT {
+        return Err(unsupported(hello.protocol));
+    }
+    refuse_unwanted(host.record.state)?;
+    let stored = series::store::find_cursor(ops.metrics.read(), host.record.no).await?;
+    let claimed = Claimed {
+        epoch: hello.epoch,
+        highest_seq: hello.highest_seq,
+        acked_seq: hello.acked_seq,
+        acked_digest: hello.acked_digest,
+        wants_new_epoch: hello.wants_new_epoch,
+    };
+    let verdict = judge(
+        stored.as_ref().map(|c| Stored {
+            epoch: c.epoch,
+            seq: c.seq,
+            digest: c.digest,
+        }),
+        claimed,
+    );
+    let answer = HelloAnswer {
+        ephemeral: [0; 32],
+        epoch: verdict.epoch,
+        stored_seq: stored
+            .filter(|cursor| cursor.epoch == verdict.epoch)
+            .map_or(0, |cursor| cursor.seq),
+        facts_digest: host.record.facts_digest,
+        now_ms: ops.clock.now().0,
+        pending_review: host.record.state == HostState::Pending,
+    };
+    note_agent(&ops, &host, &verified).await?;
+    let (body, keys) = handshake::hello_answer(&ops.server_key, random::bytes(), &verified, answer)
+        .map_err(handshake_error)?;
+    let session = Session::new(
+        host.record.id.clone(),
+        host.record.no,
+        keys,
+        ops.clock.monotonic(),
+        hello.boot_id,
+        hello.process,
+        verdict,
+    );
+    if !ops.sessions.add(session) {
+        return Err(OpsError::agent(
+            Code::SignatureInvalid,
+            "this hello was sent before; begin with a fresh session name",
+        ));
+    }
+    Ok(cbor(body))
+}
+
+fn refuse_unwanted(state: HostState) -> Result<(), OpsError> {
+    match state {
+        HostState::Active | HostState::Pending => Ok(()),
+        HostState::Revoked => Err(OpsError::agent(
+            Code::AgentRevoked,
+            "an administrator revoked this agent; enroll again with a new token to come back",
+        )),
+        HostState::Quarantined => Err(OpsError::agent(
+            Code::AgentQuarantined,
+            "two machines use this agent's identity (a cloned disk?); revoke it and enroll each of them with its own token",
+        )),
+    }
+}
+
+/// Stores version and interval when a hello tells others than we hold.
+async fn note_agent(ops: &Ops, host: &HostLive, verified: &VerifiedHello) -> Result<(), OpsError> {
+    let version = domain::text::clean_label(&verified.hello.agent_version);
+    let interval_s = verified.hello.interval_s.clamp(1, 3_600);
+    if host.record.agent_version == version && host.record.interval_s == interval_s {
+        return Ok(());
+    }
+    let mut tx = ops.state.write().await?;
+    fleet_store::set_agent(&mut tx, &host.record.id, &version, interval_s).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing an agent's version"))?;
+    ops.live.update(host.record.no, |host| {
+        host.record.agent_version = version;
+        host.record.interval_s = interval_s;
+    });
+    Ok(())
+}
+
+/// `POST /agent/v1/report`: stores records; the acknowledgement leaves after the commit.
+///
+/// From a valid MAC on, refusals carry a MAC too, so that nobody in between can make an agent drop anything.
+pub async fn report(State(ops): State<Ops>, headers: HeaderMap, body: Body) -> Response {
+    let (session, auth) = match session_of(&ops, &headers) {
+        Ok(found) => found,
+        Err(error) => return error.into_response(),
+    };
+    let sealed = |response: Response| seal(&session, &auth, response);
+    let Ok(body) = axum::body::to_bytes(body, REPORT_BYTES_MAX).await else {
+        let detail =
+            format!("a report has at most {REPORT_BYTES_MAX} bytes; send fewer records at once");
+        let mut response = OpsError::agent(Code::Malformed, detail).into_response();
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        return sealed(response).await;
+    };
+    let encoding = headers
+        .get(header::CONTENT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let head = RequestHead {
+        method: "POST",
+        path: PATH_REPORT,
+        epoch: auth.epoch,
+        seq: auth.seq,
+        encoding,
+    };
+    if session.keys.open_request(head, &body, &auth.mac).is_err() {
+        let detail = "the message authentication code does not hold; say hello again";
+        return OpsError::agent(Code::MacInvalid, detail).into_response();
+    }
+    let response = match accept(&ops, &session, &auth, &body).await {
+        Ok(answer) => cbor(protocol::wire::encode(&answer)),
+        Err(error) => error.into_response(),
+    };
+    sealed(response).await
+}
+
+fn session_of(ops: &Ops, headers: &HeaderMap) -> Result<(Session, AuthHeader), OpsError> {
+    let unknown = |detail: String| OpsError::agent(Code::SessionUnknown, detail);
+    let text = headers
+        .get(HEADER_AUTH)
+        .and_then(|value| value.to_str().ok());
+    let text =
+        text.ok_or_else(|| unknown("the oc-auth header is missing; say hello first".to_owned()))?;
+    let auth = AuthHeader::parse(text).map_err(|error| unknown(error.to_string()))?;
+    let session = ops
+        .sessions
+        .find(&auth.session, ops.clock.monotonic(), SESSION_LIFE_MS)
+        .ok_or_else(|| unknown("this server knows no such session; say hello again".to_owned()))?;
+    Ok((session, auth))
+}
+
+/// Adds the MAC of an answer.
+async fn seal(session: &Session, auth: &AuthHeader, response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, REPORT_BYTES_MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mac = session
+        .keys
+        .seal_answer(parts.status.as_u16(), &auth.mac, &bytes);
+    if let Ok(value) = HeaderValue::from_str(&mac) {
+        parts.headers.insert(HEADER_AUTH, value);
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+async fn accept(
+    ops: &Ops,
+    session: &Session,
+    auth: &AuthHeader,
+    body: &[u8],
+) -> Result<ReportAnswer, OpsError> {
+    let (report, records) =
+        Report::open(body).map_err(|error| OpsError::agent(Code::Malformed, error.to_string()))?;
+    let last = records.last().map(|record| (record.epoch, record.seq));
+    if last != Some((auth.epoch, auth.seq)) {
+        let detail = "the oc-auth header names another record than the report ends with";
+        return Err(OpsError::agent(Code::Malformed, detail));
+    }
+    let gone = || OpsError::agent(Code::AgentRevoked, "this node was removed");
+    let host = ops.live.host(session.host_no).ok_or_else(gone)?;
+    refuse_unwanted(host.record.state)?;
+    confirm(ops, session, &host).await?;
+    let now = ops.clock.now();
+    let skew_ms = host
+        .skew_ms
+        .unwrap_or_else(|| ingest::skew_ms(now.0, &report));
+    let received = Received {
+        at_ms: now.0,
+        boot_id: session.boot_id,
+        skew_ms,
+    };
+    let opened = ingest::open(received, &report, &records);
+    note_facts(ops, &host, &records).await?;
+    let latest = opened
+        .records
+        .last()
+        .map(|record| (record.samples.clone(), record.goodbye));
+    let appended = ops
+        .writer
+        .append(host.record.no, now.0, opened.records)
+        .await
+        .map_err(append_error)?;
+    let Appended::Stored {
+        epoch,
+        seq,
+        beyond_series_max,
+    } = appended
+    else {
+        ops.sessions.end(&auth.session);
+        let detail = "another record is stored under one of these numbers (a restored copy of this agent?); say hello and begin a new epoch";
+        return Err(OpsError::agent(Code::SequenceForked, detail));
+    };
+    let mut notes = opened.notes;
+    if beyond_series_max > 0 {
+        notes.push(format!(
+            "{beyond_series_max} samples were not stored: a host may have {} series",
+            series::writer::SERIES_MAX
+        ));
+    }
+    let monotonic = ops.clock.monotonic();
+    let next_interval_ms = ops.live.update(host.record.no, |live| {
+        live.last_report = Some(monotonic);
+        live.last_report_at_ms = Some(now.0);
+        live.skew_ms = Some(ingest::skew_ms(now.0, &report));
+        if let Some((samples, goodbye)) = latest {
+            live.goodbye = goodbye;
+            // A goodbye holds no samples: what was last known stays, with its age.
+            if !samples.is_empty() {
+                live.values = samples.into_iter().collect();
+            }
+        }
+        live.next_interval_ms(monotonic)
+    });
+    Ok(ReportAnswer {
+        acked_epoch: epoch,
+        acked_seq: seq,
+        next_interval_ms: next_interval_ms.ok_or_else(gone)?,
+        now_ms: now.0,
+        notes,
+    })
+}
+
+fn append_error(error: AppendError) -> OpsError {
+    match error {
+        AppendError::Busy => OpsError::agent(
+            Code::Overloaded,
+            "too many reports wait to be written; come back later",
+        ),
+        AppendError::Failed { .. } => OpsError::agent(
+            Code::StorageUnavailable,
+            "the server cannot write now (is its disk full?); nothing was acknowledged, keep the records and come back later",
+        ),
+    }
+}
+
+/// The first valid report of a session: what hello decided takes effect; a clone is found out.
+async fn confirm(ops: &Ops, session: &Session, host: &HostLive) -> Result<(), OpsError> {
+    match ops.sessions.confirm(&session.keys.session()) {
+        Confirmed::Already => Ok(()),
+        Confirmed::Clone => {
+            let detail = "two processes alternate under one identity";
+            write_event(
+                ops,
+                host,
+                "agent quarantined",
+                detail,
+                Some(HostState::Quarantined),
+            )
+            .await?;
+            ops.live.update(host.record.no, |host| {
+                host.record.state = HostState::Quarantined
+            });
+            refuse_unwanted(HostState::Quarantined)
+        }
+        Confirmed::Now => {
+            if let Some(why) = session.verdict.restored {
+                let detail = match why {
+                    Restored::Behind => "its numbers end before ours",
+                    Restored::Differs => "it holds another record under the same number",
+                    Restored::Reported => "it was told that its numbers are taken",
+                };
+                write_event(ops, host, "agent restored from a copy", detail, None).await?;
+            }
+            if session.verdict.server_restored {
+                let to_ms = ops.clock.now().0;
+                let from_ms = host.last_report_at_ms.unwrap_or(to_ms);
+                let gap = Gap {
+                    from_ms,
+                    to_ms,
+                    reason: "server_restored".to_owned(),
+                };
+                let row = series::store::GapRow {
+                    host_no: host.record.no,
+                    gap,
+                    records: 0,
+                };
+                let mut tx = ops.metrics.write().await?;
+                series::store::insert_gaps(&mut tx, &[row]).await?;
+                tx.commit()
+                    .await
+                    .map_err(StoreError::doing("committing a gap"))?;
+                write_event(
+                    ops,
+                    host,
+                    "server holds less than it acknowledged",
+                    "restored from a backup?",
+                    None,
+                )
+                .await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn write_event(
+    ops: &Ops,
+    host: &HostLive,
+    verb: &'static str,
+    detail: &str,
+    state: Option<HostState>,
+) -> Result<(), OpsError> {
+    let mut tx = ops.state.write().await?;
+    if let Some(state) = state {
+        fleet_store::set_host_state(&mut tx, &host.record.id, state).await?;
+    }
+    let event = NewEvent {
+        at: ops.clock.now(),
+        actor: &Actor::Server,
+        verb,
+        subject: host.name().to_owned(),
+        node_id: Some(&host.record.node_id),
+        detail: detail.to_owned(),
+    };
+    events::store::append(&mut tx, event).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing an event"))?;
+    Ok(())
+}
+
+/// Stores what the host is and how its collectors ran, where that is news: idempotent, and before the samples.
+async fn note_facts(ops: &Ops, host: &HostLive, records: &[Record]) -> Result<(), OpsError> {
+    let facts = records
+        .iter()
+        .rev()
+        .find_map(|record| record.facts.as_deref());
+    let runs = records
+        .iter()
+        .rev()
+        .find_map(|record| record.collectors.as_deref());
+    let collectors = runs.map(ingest::collectors);
+    let facts = facts
+        .map(|bytes| (bytes, short_digest(bytes)))
+        .filter(|(_, d)| Some(*d) != host.record.facts_digest);
+    let facts = match facts {
+        Some((bytes, digest)) => {
+            let wire: Facts = protocol::wire::decode("facts", bytes)
+                .map_err(|error| OpsError::agent(Code::Malformed, error.to_string()))?;
+            Some((bytes, digest, wire))
+        }
+        None => None,
+    };
+    let outcomes_changed = collectors
+        .as_ref()
+        .is_some_and(|new| outcomes(new) != outcomes(&host.record.collectors));
+    if facts.is_some() || outcomes_changed {
+        let mut tx = ops.state.write().await?;
+        if let Some((bytes, digest, wire)) = &facts {
+            let hostname = ingest::facts(wire).hostname;
+            fleet_store::set_facts(&mut tx, &host.record.id, &hostname, bytes, digest).await?;
+            note_changes(ops, &mut tx, host, wire).await?;
+        }
+        if let (true, Some(collectors)) = (outcomes_changed, &collectors) {
+            fleet_store::set_collectors(&mut tx, &host.record.id, collectors).await?;
+        }
+        tx.commit()
+            .await
+            .map_err(StoreError::doing("committing facts"))?;
+    }
+    if facts.is_some() || collectors.is_some() {
+        ops.live.update(host.record.no, |live| {
+            if let Some((_, digest, wire)) = facts {
+                let cleaned = ingest::facts(&wire);
+                live.record.hostname.clone_from(&cleaned.hostname);
+                live.record.facts_digest = Some(digest);
+                live.record.facts = Some(wire);
+                live.facts = Some(cleaned);
+            }
+            if let Some(collectors) = collectors {
+                live.record.collectors = collectors;
+            }
+        });
+    }
+    Ok(())
+}
+
+/// What of changed facts is worth an entry in the log: a reboot, another system, kernel or name.
+async fn note_changes(
+    ops: &Ops,
+    tx: &mut sqlx::SqliteConnection,
+    host: &HostLive,
+    wire: &Facts,
+) -> Result<(), OpsError> {
+    let Some(before) = &host.facts else {
+        return Ok(());
+    };
+    let after = ingest::facts(wire);
+    let mut changes: Vec<(&'static str, String)> = Vec::new();
+    if before.boot_id != after.boot_id {
+        changes.push(("host rebooted", String::new()));
+    }
+    for (verb, old, new) in [
+        ("operating system changed", &before.os, &after.os),
+        ("kernel changed", &before.kernel, &after.kernel),
+    ] {
+        if let (Some(old), Some(new)) = (old, new)
+            && old != new
+        {
+            changes.push((verb, format!("{old} → {new}")));
+        }
+    }
+    if before.hostname != after.hostname {
+        changes.push((
+            "host renamed",
+            format!("{} → {}", before.hostname, after.hostname),
+        ));
+    }
+    for (verb, detail) in changes {
+        let event = NewEvent {
+            at: ops.clock.now(),
+            actor: &Actor::Agent(host.record.id.clone()),
+            verb,
+            subject: host.name().to_owned(),
+            node_id: Some(&host.record.node_id),
+            detail,
+        };
+        events::store::append(tx, event).await?;
+    }
+    Ok(())
+}
+
+/// Outcomes without durations, which differ each time.
+fn outcomes(runs: &[CollectorOutcome]) -> Vec<(domain::fleet::Collector, &domain::fleet::Outcome)> {
+    runs.iter()
+        .map(|run| (run.collector, &run.outcome))
+        .collect()
+}

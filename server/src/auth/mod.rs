@@ -1,0 +1,8 @@
+//! Who is asking: cookies, tokens, the gate before every route, and signing in.
+
+pub mod cookie;
+pub mod gate;
+pub mod login;
+pub mod origin;
+pub mod setup;
+pub mod throttle;

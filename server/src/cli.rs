@@ -1,0 +1,684 @@
+//! The command line: words, help, and what becomes of them.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use domain::access::Role;
+use utoipa::OpenApi;
+
+use crate::admin::{Answer, Command, Secret, socket};
+use crate::config::{Flags, LogFormat, Settings};
+use crate::enroll::service::NewToken;
+use crate::{admin, serve, web};
+
+/// Watches and manages production systems.
+#[derive(Debug, Parser)]
+#[command(
+    name = "operations-center",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "Example:\n  operations-center serve --data ./data"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    action: ActionArgs,
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Folder with keys and databases
+    #[arg(long, env = "OPSCENTER_DATA", default_value = "./data", global = true)]
+    data: PathBuf,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ActionArgs {
+    /// Run the server
+    #[command(
+        after_help = "Example:\n  operations-center serve --data ./data --listen 127.0.0.1:7700"
+    )]
+    Serve(ServeArgs),
+    /// Check settings
+    #[command(after_help = "Example:\n  operations-center config check --config server.toml")]
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print the OpenAPI document
+    #[command(after_help = "Example:\n  operations-center openapi > openapi.json")]
+    Openapi,
+    /// People who may sign in
+    #[command(
+        after_help = "Example:\n  echo 'correct horse battery' | operations-center user create ada --role admin --password-stdin"
+    )]
+    User {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: UserAction,
+    },
+    /// Tokens of programs
+    #[command(
+        after_help = "Example:\n  operations-center api-token create --name dashboard --role viewer --ttl 90d"
+    )]
+    ApiToken {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: ApiTokenAction,
+    },
+    /// Tokens with which agents become nodes
+    #[command(
+        after_help = "Example:\n  operations-center enroll-token create --cluster app-eu --uses 14"
+    )]
+    EnrollToken {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: EnrollTokenAction,
+    },
+    /// Agents and their right to report
+    #[command(after_help = "Example:\n  operations-center agent list --json")]
+    Agent {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: AgentAction,
+    },
+    /// Nodes
+    #[command(after_help = "Example:\n  operations-center node remove n0123456789abcdef")]
+    Node {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: NodeAction,
+    },
+    /// The log of all changes
+    #[command(after_help = "Example:\n  operations-center audit verify")]
+    Audit {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: AuditAction,
+    },
+    /// A fleet of agents that are only simulated, for load and for trying things out
+    #[command(
+        after_help = "Example:\n  operations-center simulate --server http://127.0.0.1:7700 --token-file token --agents 100"
+    )]
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// Settings file [default: /etc/operations-center/server.toml, if it is there]
+    #[arg(long, env = "OPSCENTER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address and port; port 0 picks a free one [default: 127.0.0.1:7700]
+    #[arg(long, env = "OPSCENTER_LISTEN")]
+    listen: Option<String>,
+    /// Address under which people and agents reach the server
+    #[arg(long, env = "OPSCENTER_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Certificate chain (PEM)
+    #[arg(long, env = "OPSCENTER_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, env = "OPSCENTER_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Accept plain HTTP beyond this machine
+    #[arg(long, env = "OPSCENTER_INSECURE_HTTP", num_args = 0, value_parser = clap::builder::FalseyValueParser::new())]
+    insecure_http: bool,
+    /// text or json
+    #[arg(long, env = "OPSCENTER_LOG")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Print `ok`, or every problem
+    Check(SettingsArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UserAction {
+    /// Make a user
+    #[command(
+        after_help = "Example:\n  echo 'correct horse battery' | operations-center user create ada --role admin --password-stdin"
+    )]
+    Create {
+        /// Sign-in name
+        name: String,
+        /// viewer, operator or admin
+        #[arg(long)]
+        role: Role,
+        /// Read the password from standard input; one newline at its end is removed
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Change a password; the user's sessions end
+    SetPassword {
+        /// Sign-in name
+        name: String,
+        /// Read the password from standard input; one newline at its end is removed
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// List users
+    List,
+    /// Let a user sign in again
+    Enable {
+        /// Sign-in name
+        name: String,
+    },
+    /// Let a user no longer sign in; their sessions end
+    Disable {
+        /// Sign-in name
+        name: String,
+    },
+    /// Remove a user; their name stays in the log
+    Delete {
+        /// Sign-in name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiTokenAction {
+    /// Make a token; it is printed once
+    Create {
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// viewer, operator or admin
+        #[arg(long)]
+        role: Role,
+        /// How long it works
+        #[arg(long, default_value = "30d")]
+        ttl: String,
+    },
+    /// List tokens
+    List,
+    /// Take a token back
+    Revoke {
+        /// Id of the token
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum EnrollTokenAction {
+    /// Make a token; it is printed once
+    Create {
+        /// Cluster of its nodes; made when missing
+        #[arg(long)]
+        cluster: String,
+        /// System of the cluster; made when missing
+        #[arg(long, default_value = "default")]
+        system: String,
+        /// Role of its nodes in the cluster
+        #[arg(long)]
+        node_role: Option<String>,
+        /// How long it works
+        #[arg(long, default_value = "10m")]
+        ttl: String,
+        /// How many nodes may use it
+        #[arg(long, default_value_t = 1)]
+        uses: i64,
+        /// Its nodes wait for an administrator
+        #[arg(long)]
+        review: bool,
+    },
+    /// List tokens
+    List,
+    /// Take a token back
+    Revoke {
+        /// Id of the token
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AgentAction {
+    /// List agents
+    List,
+    /// Say yes to an agent that waits for review
+    Approve {
+        /// Id of agent or node
+        id: String,
+    },
+    /// Take an agent's right to report, at once
+    Revoke {
+        /// Id of agent or node
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NodeAction {
+    /// Take a node out of view; its history stays
+    Remove {
+        /// Id of the node
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditAction {
+    /// Print `ok COUNT`, or the first entry that was changed
+    Verify,
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// Address of the server
+    #[arg(long, env = "OPSCENTER_SERVER")]
+    server: String,
+    /// Enrollment token with as many uses as agents
+    #[arg(long, env = "OPSCENTER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// File with the token
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// How many
+    #[arg(long)]
+    agents: u32,
+    /// Between two reports of one agent
+    #[arg(long, default_value = "10s")]
+    interval: String,
+    /// How long
+    #[arg(long, default_value = "60s")]
+    duration: String,
+    /// The same number gives the same values
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder that keeps identities for the next run
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nobody to tell when even that cannot be printed.
+            let _told = error.print();
+            return ExitCode::from(if wrong { 2 } else { 0 });
+        }
+    };
+    let code = match cli.action {
+        ActionArgs::Serve(args) => run_serve(&args),
+        ActionArgs::Config {
+            action: ConfigAction::Check(args),
+        } => check_config(&args),
+        ActionArgs::Openapi => print_openapi(),
+        ActionArgs::User { data, action } => user(&data, action),
+        ActionArgs::ApiToken { data, action } => local(&data, api_token(action)),
+        ActionArgs::EnrollToken { data, action } => local(&data, enroll_token(action)),
+        ActionArgs::Agent { data, action } => local(&data, agent(action)),
+        ActionArgs::Node {
+            data,
+            action: NodeAction::Remove { id },
+        } => local(&data, Command::NodeRemove { id }),
+        ActionArgs::Audit {
+            data,
+            action: AuditAction::Verify,
+        } => local(&data, Command::AuditVerify),
+        ActionArgs::Simulate(args) => run_simulate(args),
+    };
+    ExitCode::from(code)
+}
+
+fn complain(text: &str) {
+    let _told = writeln!(std::io::stderr().lock(), "operations-center: {text}");
+}
+
+fn print(text: &str) {
+    let _told = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+impl SettingsArgs {
+    fn load(&self) -> Result<Settings, crate::config::ConfigErrors> {
+        Settings::load(&Flags {
+            config: self.config.clone(),
+            listen: self.listen.clone(),
+            public_url: self.public_url.clone(),
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
+            insecure_http: self.insecure_http,
+            log: self.log.clone(),
+        })
+    }
+}
+
+fn check_config(args: &SettingsArgs) -> u8 {
+    match args.load() {
+        Ok(_) => {
+            print("ok");
+            0
+        }
+        Err(problems) => {
+            for problem in &problems.0 {
+                complain(problem);
+            }
+            2
+        }
+    }
+}
+
+fn print_openapi() -> u8 {
+    match web::openapi::Document::openapi().to_pretty_json() {
+        Ok(text) => {
+            print(&text);
+            0
+        }
+        Err(error) => {
+            complain(&format!("the OpenAPI document cannot be written: {error}"));
+            1
+        }
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OPSCENTER_LOG_FILTER")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, u8> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            complain(&format!("threads cannot be started: {error}"));
+            1
+        })
+}
+
+fn run_serve(args: &ServeArgs) -> u8 {
+    let settings = match args.settings.load() {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in &problems.0 {
+                complain(problem);
+            }
+            return 2;
+        }
+    };
+    start_log(settings.log);
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(serve::serve(&args.data.data, settings)) {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&chain(&error));
+            error.exit_code()
+        }
+    }
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn user(data: &DataArgs, action: UserAction) -> u8 {
+    let command = match action {
+        UserAction::Create { name, role, .. } => {
+            read_password().map(|password| Command::UserCreate {
+                name,
+                role,
+                password,
+            })
+        }
+        UserAction::SetPassword { name, .. } => {
+            read_password().map(|password| Command::UserSetPassword { name, password })
+        }
+        UserAction::List => Ok(Command::UserList),
+        UserAction::Enable { name } => Ok(Command::UserEnable { name }),
+        UserAction::Disable { name } => Ok(Command::UserDisable { name }),
+        UserAction::Delete { name } => Ok(Command::UserDelete { name }),
+    };
+    match command {
+        Ok(command) => local(data, command),
+        Err(problem) => {
+            complain(&problem);
+            2
+        }
+    }
+}
+
+/// Everything on standard input but one newline at its end.
+fn read_password() -> Result<Secret, String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(64 * 1024)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("the password cannot be read from standard input: {error}"))?;
+    let password = text.strip_suffix('\n').map_or(text.as_str(), |text| {
+        text.strip_suffix('\r').unwrap_or(text)
+    });
+    if password.is_empty() {
+        return Err("standard input holds no password; pipe one in, such as `echo 'correct horse battery' | …`".to_owned());
+    }
+    Ok(Secret(password.to_owned()))
+}
+
+fn api_token(action: ApiTokenAction) -> Command {
+    match action {
+        ApiTokenAction::Create { name, role, ttl } => Command::ApiTokenCreate { name, role, ttl },
+        ApiTokenAction::List => Command::ApiTokenList,
+        ApiTokenAction::Revoke { id } => Command::ApiTokenRevoke { id },
+    }
+}
+
+fn enroll_token(action: EnrollTokenAction) -> Command {
+    match action {
+        EnrollTokenAction::Create {
+            cluster,
+            system,
+            node_role,
+            ttl,
+            uses,
+            review,
+        } => Command::EnrollTokenCreate(NewToken {
+            system,
+            cluster,
+            node_role,
+            ttl,
+            uses,
+            review,
+        }),
+        EnrollTokenAction::List => Command::EnrollTokenList,
+        EnrollTokenAction::Revoke { id } => Command::EnrollTokenRevoke { id },
+    }
+}
+
+fn agent(action: AgentAction) -> Command {
+    match action {
+        AgentAction::List => Command::AgentList,
+        AgentAction::Approve { id } => Command::AgentApprove { id },
+        AgentAction::Revoke { id } => Command::AgentRevoke { id },
+    }
+}
+
+/// Gives a command to the running server, or does it on the folder itself.
+fn local(data: &DataArgs, command: Command) -> u8 {
+    let answer = match socket::ask(&data.data, &command) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => match without_server(&data.data, &command) {
+            Ok(answer) => answer,
+            Err(problem) => Answer::failed(1, problem),
+        },
+        Err(error) => Answer::failed(1, format!("the running server cannot be asked: {error}")),
+    };
+    if let Some(error) = &answer.error {
+        complain(error);
+    }
+    let has_result = answer.exit == 0 || !answer.json.is_null();
+    if data.json && has_result {
+        print(&answer.json.to_string());
+    } else if !answer.text.is_empty() {
+        print(&answer.text);
+    }
+    answer.exit
+}
+
+fn without_server(data: &Path, command: &Command) -> Result<Answer, String> {
+    let runtime = runtime().map_err(|_| "threads cannot be started".to_owned())?;
+    runtime.block_on(async {
+        match serve::open_for_command(data).await {
+            Ok(ops) => {
+                let uid = nix::unistd::getuid().as_raw();
+                let answer = admin::execute::execute(&ops, uid, command.clone()).await;
+                ops.close().await;
+                Ok(answer)
+            }
+            // A server may have started while we waited for the lock.
+            Err(error) if serve::is_locked(&error) => match socket::ask(data, command) {
+                Ok(Some(answer)) => Ok(answer),
+                _ => Err(error.to_string()),
+            },
+            Err(error) => Err(chain(&error)),
+        }
+    })
+}
+
+fn run_simulate(args: SimulateArgs) -> u8 {
+    let (plan, duration_ms) = match simulation(&args) {
+        Ok(asked) => asked,
+        Err(problems) => {
+            for problem in &problems {
+                complain(problem);
+            }
+            return 2;
+        }
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(simulate(plan, duration_ms)) {
+        Ok(outcome) => {
+            for (problem, count) in &outcome.problems {
+                complain(&format!("{count} × {problem}"));
+            }
+            print(&if args.json {
+                outcome.summary.to_json()
+            } else {
+                outcome.summary.to_table()
+            });
+            outcome.summary.exit_code()
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+/// What was asked for, or every problem of it.
+fn simulation(args: &SimulateArgs) -> Result<(simulator::Plan, u64), Vec<String>> {
+    let mut problems = Vec::new();
+    let mut duration = |flag: &str, text: &str| {
+        let parsed = domain::time::parse_duration_ms(text).map_err(|error| error.to_string());
+        parsed
+            .and_then(|ms| u64::try_from(ms).map_err(|error| error.to_string()))
+            .map_err(|error| problems.push(format!("{flag}: {error}")))
+    };
+    let interval_ms = duration("--interval", &args.interval);
+    let duration_ms = duration("--duration", &args.duration);
+    let server = simulator::Address::parse(&args.server)
+        .map_err(|error| problems.push(format!("--server: {error}")));
+    let text = match &args.token_file {
+        Some(file) => std::fs::read_to_string(file).map(Some).map_err(|error| {
+            problems.push(format!("--token-file {}: {error}", file.display()));
+        }),
+        None => Ok(args.token.clone()),
+    };
+    let token = text.and_then(|text| {
+        text.map(|text| protocol::token::EnrollmentToken::parse(&text))
+            .transpose()
+            .map_err(|error| problems.push(error.to_string()))
+    });
+    let (Ok(server), Ok(token), Ok(interval_ms), Ok(duration_ms)) =
+        (server, token, interval_ms, duration_ms)
+    else {
+        return Err(problems);
+    };
+    let plan = simulator::Plan {
+        server,
+        token,
+        agents: args.agents,
+        interval_ms,
+        seed: args.seed,
+        state: args.state.clone(),
+    };
+    Ok((plan, duration_ms))
+}
+
+/// Runs a fleet; SIGINT and SIGTERM end it early, in good order.
+async fn simulate(
+    plan: simulator::Plan,
+    duration_ms: u64,
+) -> Result<simulator::Outcome, simulator::StartError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let running = simulator::Fleet::enroll(plan).await?.start(duration_ms)?;
+    if let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        let ending = running.stopper();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            ending.stop();
+        });
+    }
+    running.finish().await
+}

@@ -1,0 +1,379 @@
+//! Settings: flag, then environment, then file, then default. All problems are found and named at once.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// Where the file is looked for when none is named.
+pub const DEFAULT_FILE: &str = "/etc/operations-center/server.toml";
+/// Where we listen when nothing is said.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7700";
+
+/// What flags and environment say; `None` where they say nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+    /// `--insecure-http`
+    pub insecure_http: bool,
+    /// `--log`
+    pub log: Option<String>,
+}
+
+/// The file: the flags' names and what has no flag.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<String>,
+    public_url: Option<String>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    insecure_http: Option<bool>,
+    log: Option<String>,
+    trusted_proxies: Vec<String>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// An address under which people reach the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    https: bool,
+    authority: String,
+    is_loopback: bool,
+}
+
+/// Settings that make sense together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where we listen.
+    pub listen: SocketAddr,
+    /// Under which address we are reached, if another.
+    pub public_url: Option<PublicUrl>,
+    /// Certificate chain and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Plain HTTP beyond loopback was asked for.
+    pub insecure_http: bool,
+    /// How the log is written.
+    pub log: LogFormat,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// All that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl Settings {
+    /// Settings of a server on loopback, as tests and local commands use them.
+    pub fn loopback() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            public_url: None,
+            tls: None,
+            insecure_http: false,
+            log: LogFormat::Text,
+            trusted_proxies: Vec::new(),
+        }
+    }
+
+    /// Reads the file and puts the flags over it.
+    ///
+    /// # Errors
+    /// Every problem, each with its field, value and way out.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigErrors> {
+        let file =
+            read_file(flags.config.as_deref()).map_err(|problem| ConfigErrors(vec![problem]))?;
+        Self::merge(flags, file)
+    }
+
+    fn merge(flags: &Flags, file: File) -> Result<Self, ConfigErrors> {
+        let mut problems = Vec::new();
+        let listen_text = flags
+            .listen
+            .clone()
+            .or(file.listen)
+            .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+        let listen = listen_text.parse::<SocketAddr>();
+        if listen.is_err() {
+            problems.push(format!("listen: `{listen_text}` is not an address and port; write one such as 127.0.0.1:7700 or [::]:7700"));
+        }
+        let public_url = match flags.public_url.clone().or(file.public_url) {
+            Some(text) => match PublicUrl::parse(&text) {
+                Ok(url) => Some(url),
+                Err(problem) => {
+                    problems.push(format!("public_url: {problem}"));
+                    None
+                }
+            },
+            None => None,
+        };
+        let cert = flags.tls_cert.clone().or(file.tls_cert);
+        let key = flags.tls_key.clone().or(file.tls_key);
+        for (field, path) in [("tls_cert", &cert), ("tls_key", &key)] {
+            if let Some(path) = path
+                && let Err(error) = std::fs::File::open(path)
+            {
+                problems.push(format!(
+                    "{field}: {} cannot be read: {error}",
+                    path.display()
+                ));
+            }
+        }
+        let tls = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                problems.push("tls_key: missing; tls_cert and tls_key come together".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                problems.push("tls_cert: missing; tls_cert and tls_key come together".to_owned());
+                None
+            }
+        };
+        let log = match flags.log.clone().or(file.log).as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => {
+                problems.push(format!(
+                    "log: `{other:.40}` is not known; write text or json"
+                ));
+                LogFormat::Text
+            }
+        };
+        let mut trusted_proxies = Vec::new();
+        for text in &file.trusted_proxies {
+            match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(net) => trusted_proxies.push(net),
+                Err(_) => problems.push(format!("trusted_proxies: `{text:.60}` is no address or network; write one such as 10.0.0.5 or 10.0.0.0/24")),
+            }
+        }
+        let insecure_http = flags.insecure_http || file.insecure_http.unwrap_or(false);
+        let settings = listen.ok().map(|listen| Self {
+            listen,
+            public_url,
+            tls,
+            insecure_http,
+            log,
+            trusted_proxies,
+        });
+        if let Some(problem) = settings.as_ref().and_then(Self::exposure) {
+            problems.push(problem);
+        }
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(ConfigErrors(problems)),
+        }
+    }
+
+    /// Passwords must not cross a network in the clear unless somebody says so.
+    fn exposure(&self) -> Option<String> {
+        if self.insecure_http {
+            return None;
+        }
+        let way_out = "give --tls-cert and --tls-key, or an https --public-url with a proxy that does TLS, or accept it with --insecure-http";
+        match &self.public_url {
+            Some(url) if !url.https && !url.is_loopback => Some(format!(
+                "public_url: plain http beyond this machine shows passwords to the network: {way_out}"
+            )),
+            Some(_) => None,
+            None if self.tls.is_none() && !self.listen.ip().is_loopback() => Some(format!(
+                "listen: {} is reachable from other machines without TLS, which shows passwords to the network: {way_out}",
+                self.listen
+            )),
+            None => None,
+        }
+    }
+
+    /// Do people reach us by TLS?
+    pub fn is_https(&self) -> bool {
+        self.public_url
+            .as_ref()
+            .map_or(self.tls.is_some(), |url| url.https)
+    }
+
+    /// Served in the clear beyond this machine?
+    pub fn is_exposed(&self) -> bool {
+        let beyond = match &self.public_url {
+            Some(url) => !url.is_loopback,
+            None => !self.listen.ip().is_loopback(),
+        };
+        beyond && !self.is_https()
+    }
+
+    /// Our origin, where it is configured; otherwise it is whatever `Host` says.
+    pub fn public_origin(&self) -> Option<String> {
+        self.public_url.as_ref().map(PublicUrl::origin)
+    }
+
+    /// The address to give to people and agents, once the real port is known.
+    pub fn base_url(&self, bound: SocketAddr) -> String {
+        self.public_origin().unwrap_or_else(|| {
+            let scheme = if self.tls.is_some() { "https" } else { "http" };
+            let ip = match bound.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+                IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+                ip => ip,
+            };
+            format!("{scheme}://{}", SocketAddr::new(ip, bound.port()))
+        })
+    }
+
+    /// Is this peer a proxy whose word counts?
+    pub fn trusts_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
+    }
+}
+
+impl PublicUrl {
+    fn parse(text: &str) -> Result<Self, String> {
+        let shown: String = text.chars().take(100).collect();
+        let wrong = |why: &str| {
+            format!(
+                "`{shown}` {why}; write one such as https://ops.example or http://localhost:7700"
+            )
+        };
+        let (https, rest) = match text.split_once("://") {
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            _ => return Err(wrong("does not begin with https:// or http://")),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let parsed: http::uri::Authority =
+            authority.parse().map_err(|_| wrong("is not an address"))?;
+        if authority.contains(['/', '?', '#', '@']) || parsed.host().is_empty() {
+            return Err(wrong("has more than a scheme, a host and a port"));
+        }
+        let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        Ok(Self {
+            https,
+            authority: authority.to_ascii_lowercase(),
+            is_loopback,
+        })
+    }
+
+    fn origin(&self) -> String {
+        format!(
+            "{}://{}",
+            if self.https { "https" } else { "http" },
+            self.authority
+        )
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<File, String> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text)
+            .map_err(|error| format!("{}: {}", path.display(), error.to_string().trim_end())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            Ok(File::default())
+        }
+        Err(error) => Err(format!(
+            "config: {} cannot be read: {error}",
+            path.display()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(listen: &str) -> Flags {
+        Flags {
+            listen: Some(listen.to_owned()),
+            ..Flags::default()
+        }
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let file: File = toml::from_str("log = \"xml\"\ntrusted_proxies = [\"10.0.0.0/8\", \"office\"]\ntls_cert = \"/nonexistent\"").unwrap();
+        let problems = Settings::merge(&flags("7700"), file).unwrap_err().0;
+        for (problem, field) in
+            problems
+                .iter()
+                .zip(["listen", "tls_cert", "tls_key", "log", "trusted_proxies"])
+        {
+            assert!(problem.starts_with(field), "{problems:#?}");
+        }
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert!(
+            toml::from_str::<File>("listne = \"x\"")
+                .unwrap_err()
+                .to_string()
+                .contains("listne")
+        );
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_is_refused_until_asked_for() {
+        assert!(Settings::merge(&flags("127.0.0.1:0"), File::default()).is_ok());
+        assert!(Settings::merge(&flags("[::1]:0"), File::default()).is_ok());
+        let refused = Settings::merge(&flags("0.0.0.0:7700"), File::default()).unwrap_err();
+        assert!(refused.to_string().contains("--insecure-http"));
+        let behind_proxy = Flags {
+            public_url: Some("https://ops.example".into()),
+            ..flags("0.0.0.0:7700")
+        };
+        let settings = Settings::merge(&behind_proxy, File::default()).unwrap();
+        assert!(settings.is_https() && !settings.is_exposed());
+        let plain = Flags {
+            public_url: Some("http://ops.example".into()),
+            ..flags("127.0.0.1:7700")
+        };
+        assert!(Settings::merge(&plain, File::default()).is_err());
+        let asked = Flags {
+            insecure_http: true,
+            ..flags("0.0.0.0:7700")
+        };
+        assert!(
+            Settings::merge(&asked, File::default())
+                .unwrap()
+                .is_exposed()
+        );
+    }
+
+    #[test]
+    fn a_public_url_is_scheme_host_and_port() {
+        assert_eq!(
+            PublicUrl::parse("https://Ops.example/").unwrap().origin(),
+            "https://ops.example"
+        );
+        for bad in [
+            "ops.example",
+            "ftp://x",
+            "https://",
+            "https://u:p@x",
+            "https://x/path",
+            "https://a b",
+        ] {
+            assert!(PublicUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

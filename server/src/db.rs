@@ -1,0 +1,195 @@
+//! SQLite: how both databases are opened, migrated and written. The only file that knows which database it is.
+//!
+//! Invariants: one writer a file, `synchronous=FULL`, readers cannot write, a database of a newer version is refused.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use crate::error::StoreError;
+
+/// The fleet, people, tokens, events.
+pub static STATE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/state");
+/// Samples.
+pub static METRICS_MIGRATIONS: Migrator = sqlx::migrate!("migrations/metrics");
+
+/// First SQLite without the WAL-reset corruption bug.
+const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
+const READERS: u32 = 4;
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// SQLite is too old to be trusted with data.
+    #[error(
+        "SQLite {found} is refused: versions before 3.51.3 can corrupt a database (WAL reset); build with a newer one"
+    )]
+    SqliteTooOld {
+        /// What was linked.
+        found: String,
+    },
+    /// Written by a later version of this program.
+    #[error(
+        "{path} was written by a newer version of operations-center (schema {found}, this one knows {known}): start that version, or restore a backup made before the update"
+    )]
+    Newer {
+        /// Which database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// A migration failed; nothing of it remains.
+    #[error("{path}: the schema could not be brought up to date")]
+    Migrate {
+        /// Which database.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: MigrateError,
+    },
+    /// It cannot be opened.
+    #[error("{path}: the database cannot be opened")]
+    Open {
+        /// Which database.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// One database: one connection that writes, a few that read.
+#[derive(Debug, Clone)]
+pub struct Db {
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Db {
+    /// Opens, or makes, the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn open(path: &Path, migrations: &Migrator) -> Result<Self, DbError> {
+        let open_error = |source| DbError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON")
+            .pragma("journal_size_limit", "67108864")
+            .pragma("mmap_size", "0")
+            .optimize_on_close(false, None);
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(open_error)?;
+        check_version(&write).await.map_err(open_error)??;
+        migrate(path, &write, migrations).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await
+            .map_err(open_error)?;
+        Ok(Self { write, read })
+    }
+
+    /// Connections that only read.
+    pub fn read(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    /// Begins a transaction that will write. It takes the write lock at once, so it never fails half way for a reader.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.write
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(StoreError::doing("beginning to write"))
+    }
+
+    /// Closes all connections; the write-ahead log is folded in.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+async fn check_version(pool: &SqlitePool) -> Result<Result<(), DbError>, sqlx::Error> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await?;
+    let mut parts = found
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+    );
+    Ok(if version < SQLITE_OLDEST {
+        Err(DbError::SqliteTooOld { found })
+    } else {
+        Ok(())
+    })
+}
+
+async fn migrate(path: &Path, pool: &SqlitePool, migrations: &Migrator) -> Result<(), DbError> {
+    match migrations.run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => {
+            let known = migrations
+                .iter()
+                .map(|migration| migration.version)
+                .max()
+                .unwrap_or(0);
+            Err(DbError::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            })
+        }
+        Err(source) => Err(DbError::Migrate {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+impl Db {
+    /// Does it answer a question?
+    pub async fn answers(&self) -> bool {
+        sqlx::query_scalar::<_, i64>("SELECT 1")
+            .fetch_one(&self.read)
+            .await
+            .is_ok()
+    }
+}
+
+impl Db {
+    /// Sets a pragma of the writing connection, so that a test can make SQLite itself refuse.
+    #[doc(hidden)]
+    pub async fn pragma_for_tests(&self, pragma: &str) {
+        let set = sqlx::query(sqlx::AssertSqlSafe(pragma))
+            .execute(&self.write)
+            .await;
+        debug_assert!(set.is_ok());
+    }
+}

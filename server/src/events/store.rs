@@ -1,0 +1,163 @@
+//! SQL of the event log.
+
+use protocol::keys::digest;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+use super::{ChainState, NewEvent};
+use crate::error::StoreError;
+
+/// One entry as read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    /// From 1, without gaps.
+    pub seq: i64,
+    /// Server's wall clock.
+    pub at_ms: i64,
+    /// Who, in words.
+    pub actor: String,
+    /// What.
+    pub verb: String,
+    /// To what.
+    pub subject: String,
+    /// Which node, if one.
+    pub node_id: Option<String>,
+    /// More.
+    pub detail: String,
+}
+
+/// `SHA-256(hash before || each field behind its length)`
+fn chain(before: &[u8], event: &EventRecord) -> [u8; 32] {
+    let seq = event.seq.to_be_bytes();
+    let at = event.at_ms.to_be_bytes();
+    let node = event.node_id.as_deref().unwrap_or("");
+    let fields: [&[u8]; 8] = [
+        before,
+        &seq,
+        &at,
+        event.actor.as_bytes(),
+        event.verb.as_bytes(),
+        event.subject.as_bytes(),
+        node.as_bytes(),
+        event.detail.as_bytes(),
+    ];
+    let mut bytes = Vec::new();
+    for field in fields {
+        bytes.extend_from_slice(&(field.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(field);
+    }
+    digest(&bytes)
+}
+
+/// Appends an entry in the transaction of the change it tells of.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn append(
+    connection: &mut SqliteConnection,
+    event: NewEvent<'_>,
+) -> Result<i64, StoreError> {
+    let last = sqlx::query("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(StoreError::doing("reading the last event"))?;
+    let (seq, before) = match last {
+        Some(row) => (row.get::<i64, _>(0) + 1, row.get::<Vec<u8>, _>(1)),
+        None => (1, Vec::new()),
+    };
+    let record = EventRecord {
+        seq,
+        at_ms: event.at.0,
+        actor: event.actor.to_string(),
+        verb: event.verb.to_owned(),
+        subject: event.subject,
+        node_id: event.node_id.map(str::to_owned),
+        detail: event.detail,
+    };
+    let hash = chain(&before, &record);
+    sqlx::query(
+        "INSERT INTO event (seq, at_ms, actor, verb, subject, node_id, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(record.seq)
+    .bind(record.at_ms)
+    .bind(&record.actor)
+    .bind(&record.verb)
+    .bind(&record.subject)
+    .bind(&record.node_id)
+    .bind(&record.detail)
+    .bind(hash.as_slice())
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("writing an event"))?;
+    Ok(seq)
+}
+
+fn record(row: &sqlx::sqlite::SqliteRow) -> EventRecord {
+    EventRecord {
+        seq: row.get("seq"),
+        at_ms: row.get("at_ms"),
+        actor: row.get("actor"),
+        verb: row.get("verb"),
+        subject: row.get("subject"),
+        node_id: row.get("node_id"),
+        detail: row.get("detail"),
+    }
+}
+
+/// Newest first; of one node, or of all.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_latest(
+    pool: &SqlitePool,
+    node_id: Option<&str>,
+    before_seq: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
+         WHERE ($1 IS NULL OR node_id = $1) AND ($2 IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3",
+    )
+    .bind(node_id)
+    .bind(before_seq)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading events"))?;
+    Ok(rows.iter().map(record).collect())
+}
+
+/// Walks the whole chain.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn verify(pool: &SqlitePool) -> Result<ChainState, StoreError> {
+    const BATCH: i64 = 1_000;
+    let mut before: Vec<u8> = Vec::new();
+    let mut wanted = 1i64;
+    loop {
+        let rows = sqlx::query(
+            "SELECT seq, at_ms, actor, verb, subject, node_id, detail, hash FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2",
+        )
+        .bind(if wanted == 1 { i64::MIN } else { wanted })
+        .bind(BATCH)
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading events"))?;
+        for row in &rows {
+            let event = record(row);
+            let hash: Vec<u8> = row.get("hash");
+            if event.seq != wanted || chain(&before, &event) != hash.as_slice() {
+                return Ok(ChainState::Broken {
+                    first_bad_seq: wanted,
+                });
+            }
+            before = hash;
+            wanted += 1;
+        }
+        if (rows.len() as i64) < BATCH {
+            return Ok(ChainState::Whole {
+                count: (wanted - 1) as u64,
+            });
+        }
+    }
+}

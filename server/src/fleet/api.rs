@@ -1,0 +1,158 @@
+//! Nodes for programs.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use domain::fleet::status_of;
+use serde::Serialize;
+
+use super::live::HostLive;
+use super::service::find_host;
+use crate::error::OpsError;
+use crate::ops::Ops;
+use crate::web::query::{ListQuery, Page, Params};
+
+/// A node.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Node {
+    /// Public id.
+    pub id: String,
+    /// Its host.
+    pub host_id: String,
+    /// Name given, else the host name.
+    pub name: String,
+    /// Kernel host name.
+    pub hostname: String,
+    /// `host` or a product pack's name.
+    pub kind: String,
+    /// System slug.
+    pub system: String,
+    /// Cluster slug.
+    pub cluster: String,
+    /// Role in the cluster.
+    pub role: Option<String>,
+    /// Product found there.
+    pub product: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// critical, unknown, warning, pending, maintenance, ok
+    pub status: &'static str,
+    /// live, late, no_data, stopped, expected_down, missing, pending_review
+    pub liveness: &'static str,
+    /// Server's wall clock at the last accepted report, ms UTC.
+    pub last_report_at_ms: Option<i64>,
+    /// Kernel boot id.
+    pub boot_id: Option<String>,
+    /// Boot instant, ms UTC.
+    pub started_at_ms: Option<i64>,
+    /// Tags.
+    #[schema(value_type = Object)]
+    pub tags: std::collections::BTreeMap<String, String>,
+}
+
+fn node(ops: &Ops, host: &HostLive) -> Node {
+    let liveness = host.liveness(ops.clock.monotonic());
+    let facts = host.facts.as_ref();
+    Node {
+        id: host.record.node_id.clone(),
+        host_id: host.record.id.clone(),
+        name: host.name().to_owned(),
+        hostname: host.record.hostname.clone(),
+        kind: "host".to_owned(),
+        system: host.record.system.clone(),
+        cluster: host.record.cluster.clone(),
+        role: host.record.node_role.clone(),
+        product: None,
+        version: None,
+        status: super::service::row(host, ops.clock.monotonic())
+            .status
+            .as_str(),
+        liveness: liveness.as_str(),
+        last_report_at_ms: host.last_report_at_ms,
+        boot_id: facts.and_then(|facts| facts.boot_id.clone()),
+        started_at_ms: facts.and_then(|facts| facts.booted_at_ms),
+        tags: std::collections::BTreeMap::new(),
+    }
+}
+
+/// A page of nodes.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Nodes {
+    /// This page.
+    pub items: Vec<Node>,
+    /// For `?cursor=`; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// All nodes, by id.
+///
+/// # Errors
+/// Wrong parameters.
+#[utoipa::path(get, path = "/api/v1/nodes", params(ListQuery), responses((status = 200, body = Nodes), (status = 401, body = crate::error::Problem), (status = 422, body = crate::error::Problem)), security(("token" = [])))]
+pub async fn list(
+    State(ops): State<Ops>,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Nodes>, OpsError> {
+    let page: Page = query.page()?;
+    let filter = query.filter.as_deref().unwrap_or("").to_owned();
+    let mut nodes = Vec::new();
+    let now = ops.clock.monotonic();
+    ops.live.for_each(|host| {
+        let row = super::service::row(host, now);
+        if super::service::matches_text(&row, &filter) {
+            nodes.push(node(&ops, host));
+        }
+    });
+    nodes.sort_by(|a, b| a.id.cmp(&b.id));
+    let (items, next_cursor) = page.take(nodes, |node| node.id.clone());
+    Ok(Json(Nodes { items, next_cursor }))
+}
+
+/// One node.
+///
+/// # Errors
+/// There is none.
+#[utoipa::path(get, path = "/api/v1/nodes/{id}", params(("id" = String, Path, description = "Public id of the node")), responses((status = 200, body = Node), (status = 404, body = crate::error::Problem)), security(("token" = [])))]
+pub async fn find(State(ops): State<Ops>, Path(id): Path<String>) -> Result<Json<Node>, OpsError> {
+    let host = find_host(&ops, &id)?;
+    Ok(Json(node(&ops, &host)))
+}
+
+/// The server's own health.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct About {
+    /// Version of the server.
+    pub version: &'static str,
+    /// Protocol spoken with agents, oldest and newest.
+    pub protocol: (u16, u16),
+    /// Fingerprint of the server's key, as tokens carry it.
+    pub server_key_fingerprint: String,
+    /// Server's wall clock.
+    pub now_ms: i64,
+    /// Nodes in view.
+    pub nodes: usize,
+    /// Of them reporting.
+    pub nodes_ok: usize,
+    /// Agents' sessions in memory.
+    pub agent_sessions: usize,
+}
+
+/// About this server.
+#[utoipa::path(get, path = "/api/v1/about", responses((status = 200, body = About)), security(("token" = [])))]
+pub async fn about(State(ops): State<Ops>) -> Json<About> {
+    let (mut nodes, mut nodes_ok) = (0, 0);
+    let now = ops.clock.monotonic();
+    ops.live.for_each(|host| {
+        nodes += 1;
+        nodes_ok += usize::from(status_of(host.liveness(now)) == domain::fleet::Status::Ok);
+    });
+    Json(About {
+        version: env!("CARGO_PKG_VERSION"),
+        protocol: (protocol::OLDEST_ACCEPTED, protocol::CURRENT),
+        server_key_fingerprint: data_encoding::HEXLOWER
+            .encode(&protocol::keys::fingerprint(&ops.server_key.public())),
+        now_ms: ops.clock.now().0,
+        nodes,
+        nodes_ok,
+        agent_sessions: ops.sessions.count(),
+    })
+}

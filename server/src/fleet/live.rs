@@ -1,0 +1,257 @@
+//! What every host last said, in memory: lists, pages and pushes are made from this, never from the database.
+//!
+//! Filled from the database at start and by `agents::routes` after each commit, so it never shows what could still be
+//! lost. Invariant: it only ever holds hosts whose node was not removed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use domain::fleet::{Facts, Liveness, Observation, liveness};
+use domain::time::Monotonic;
+use tokio::sync::watch;
+
+use super::store::{self, HostRecord, HostState};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::StoreError;
+use crate::series::SeriesKey;
+
+/// A page that follows a node renews its wish at least this often.
+pub const WATCH_MS: u64 = 15_000;
+
+/// One host.
+#[derive(Debug, Clone)]
+pub struct HostLive {
+    /// As stored.
+    pub record: HostRecord,
+    /// Its facts, cleaned.
+    pub facts: Option<Facts>,
+    /// When its last report was accepted, by the clock that never jumps.
+    pub last_report: Option<Monotonic>,
+    /// The same by the wall clock.
+    pub last_report_at_ms: Option<i64>,
+    /// Did that report say goodbye?
+    pub goodbye: bool,
+    /// Latest value of every series that the last record held.
+    pub values: BTreeMap<SeriesKey, i64>,
+    /// The host's wall clock minus ours.
+    pub skew_ms: Option<i64>,
+    /// Somebody looks until then: report every second.
+    pub watched_until: Monotonic,
+    /// Grows with every change.
+    pub version: u64,
+}
+
+impl HostLive {
+    fn new(record: HostRecord) -> Self {
+        let facts = record.facts.as_ref().map(crate::agents::ingest::facts);
+        Self {
+            record,
+            facts,
+            last_report: None,
+            last_report_at_ms: None,
+            goodbye: false,
+            values: BTreeMap::new(),
+            skew_ms: None,
+            watched_until: Monotonic(0),
+            version: 0,
+        }
+    }
+
+    /// Do we still see it?
+    pub fn liveness(&self, now: Monotonic) -> Liveness {
+        let seen = Observation {
+            pending_review: self.record.state == HostState::Pending,
+            last_report: self.last_report,
+            said_goodbye: self.goodbye,
+            interval_s: self.record.interval_s,
+        };
+        liveness(seen, now)
+    }
+
+    /// Name for people: the one given, else the host name.
+    pub fn name(&self) -> &str {
+        self.record
+            .node_name
+            .as_deref()
+            .unwrap_or(&self.record.hostname)
+    }
+
+    /// When it should report next.
+    pub fn next_interval_ms(&self, now: Monotonic) -> u32 {
+        if self.watched_until > now {
+            1_000
+        } else {
+            self.record.interval_s.saturating_mul(1_000)
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    by_no: BTreeMap<i64, HostLive>,
+    no_by_node: HashMap<String, i64>,
+    no_by_host: HashMap<String, i64>,
+}
+
+/// All hosts.
+#[derive(Debug)]
+pub struct Live {
+    tables: RwLock<Tables>,
+    changes: watch::Sender<u64>,
+}
+
+impl Live {
+    /// Reads all hosts, where their records end, and their latest values.
+    ///
+    /// Silence from before this start is carried over: a host that was silent for an hour when the server stopped has
+    /// still been silent for an hour now. Silence while the server was down is nobody's, and does not count.
+    ///
+    /// # Errors
+    /// When a database refuses or is corrupt.
+    pub async fn load(state: &Db, metrics: &Db, clock: &Clock) -> Result<Self, StoreError> {
+        let cursors = crate::series::store::list_cursors(metrics.read()).await?;
+        let server_stopped_at_ms = cursors
+            .values()
+            .map(|cursor| cursor.received_at_ms)
+            .max()
+            .unwrap_or(0);
+        let mut latest = crate::series::service::latest(metrics).await?;
+        let mut tables = Tables::default();
+        for record in store::list_hosts(state.read()).await? {
+            let mut host = HostLive::new(record);
+            if let Some(cursor) = cursors.get(&host.record.no) {
+                let silent_ms = server_stopped_at_ms
+                    .saturating_sub(cursor.received_at_ms)
+                    .max(0);
+                let started = clock.monotonic();
+                host.last_report = Some(Monotonic(
+                    started.0.saturating_sub(silent_ms.unsigned_abs()),
+                ));
+                host.last_report_at_ms = Some(cursor.received_at_ms);
+                host.goodbye = cursor.goodbye;
+                host.values = latest.remove(&host.record.no).unwrap_or_default();
+            }
+            tables.insert(host);
+        }
+        Ok(Self {
+            tables: RwLock::new(tables),
+            changes: watch::Sender::new(0),
+        })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Wakes whoever shows something, at each change.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Wakes everybody one last time.
+    pub fn close(&self) {
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.changes
+            .send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    /// Adds a host, or takes over what is stored of it.
+    pub fn put(&self, record: HostRecord) {
+        let mut tables = self.write();
+        match tables.by_no.get_mut(&record.no) {
+            Some(host) => {
+                host.facts = record.facts.as_ref().map(crate::agents::ingest::facts);
+                host.record = record;
+                host.version += 1;
+            }
+            None => tables.insert(HostLive::new(record)),
+        }
+        drop(tables);
+        self.changed();
+    }
+
+    /// Takes a host out of view.
+    pub fn remove(&self, no: i64) {
+        let mut tables = self.write();
+        if let Some(host) = tables.by_no.remove(&no) {
+            tables.no_by_node.remove(&host.record.node_id);
+            tables.no_by_host.remove(&host.record.id);
+        }
+        drop(tables);
+        self.changed();
+    }
+
+    /// Changes a host; gives what `change` gives, `None` when there is no such host.
+    pub fn update<T>(&self, no: i64, change: impl FnOnce(&mut HostLive) -> T) -> Option<T> {
+        let mut tables = self.write();
+        let host = tables.by_no.get_mut(&no)?;
+        host.version += 1;
+        let result = change(host);
+        drop(tables);
+        self.changed();
+        Some(result)
+    }
+
+    /// Somebody looks at this node: its host is asked for a report every second.
+    pub fn watch(&self, node_id: &str, now: Monotonic) {
+        let mut tables = self.write();
+        let no = tables.no_by_node.get(node_id).copied();
+        if let Some(host) = no.and_then(|no| tables.by_no.get_mut(&no)) {
+            host.watched_until = Monotonic(now.0 + WATCH_MS);
+        }
+    }
+
+    /// The host of this number.
+    pub fn host(&self, no: i64) -> Option<HostLive> {
+        self.read().by_no.get(&no).cloned()
+    }
+
+    /// The host with this identity.
+    pub fn host_by_id(&self, host_id: &str) -> Option<HostLive> {
+        let tables = self.read();
+        tables
+            .no_by_host
+            .get(host_id)
+            .and_then(|no| tables.by_no.get(no))
+            .cloned()
+    }
+
+    /// The host of this node.
+    pub fn host_by_node(&self, node_id: &str) -> Option<HostLive> {
+        let tables = self.read();
+        tables
+            .no_by_node
+            .get(node_id)
+            .and_then(|no| tables.by_no.get(no))
+            .cloned()
+    }
+
+    /// Gives every host to `each`, in the order of enrollment.
+    pub fn for_each(&self, mut each: impl FnMut(&HostLive)) {
+        for host in self.read().by_no.values() {
+            each(host);
+        }
+    }
+}
+
+impl Tables {
+    fn insert(&mut self, host: HostLive) {
+        self.no_by_node
+            .insert(host.record.node_id.clone(), host.record.no);
+        self.no_by_host
+            .insert(host.record.id.clone(), host.record.no);
+        self.by_no.insert(host.record.no, host);
+    }
+}

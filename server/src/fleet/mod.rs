@@ -1,0 +1,8 @@
+//! Systems, clusters, hosts and nodes: what is known of them now.
+
+pub mod api;
+pub mod chart;
+pub mod live;
+pub mod service;
+pub mod store;
+pub mod stream;

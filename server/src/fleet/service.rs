@@ -1,0 +1,493 @@
+//! The console's fleet port: rows, pages and charts from what is live and what is stored.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use app::backend::Operator;
+use app::error::UiError;
+use app::fleet::FleetPort;
+use app::fleet::view::{
+    Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Headline, LatestValue,
+    LiveMessage, LiveRequest, NodeDetail, NodeRow, NodesPage, NodesQuery, Overview, RangeQuery,
+    StatusCounts,
+};
+use domain::access::{Action, Role, authorize};
+use domain::chart::range;
+use domain::fleet::{Liveness, Status, status_of};
+use domain::metric::{Metric, SeriesRequest};
+use domain::time::Monotonic;
+use leptos::server_fn::BoxedStream;
+
+use super::chart::{self, Input, Window};
+use super::live::HostLive;
+use super::store::HostState;
+use crate::error::OpsError;
+use crate::events;
+use crate::ops::Ops;
+use crate::series::SeriesKey;
+use crate::web::console::Console;
+
+/// Rows under "needs attention".
+const ATTENTION_MAX: usize = 20;
+/// Rows of each capacity list.
+const CAPACITY_MAX: usize = 5;
+/// Events on overview and node page.
+const EVENTS_MAX: u32 = 12;
+/// Points of a chart: more than a screen has columns.
+const CHART_POINTS_MAX: usize = 720;
+
+#[async_trait::async_trait]
+impl FleetPort for Console {
+    async fn overview(&self, who: &Operator) -> Result<Overview, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(overview(self.ops()).await?)
+    }
+
+    async fn nodes(&self, who: &Operator, query: NodesQuery) -> Result<NodesPage, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(nodes_page(self.ops(), &query))
+    }
+
+    async fn node(&self, who: &Operator, id: &str) -> Result<NodeDetail, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(node_detail(self.ops(), who.role, id).await?)
+    }
+
+    async fn charts(
+        &self,
+        who: &Operator,
+        id: &str,
+        range: RangeQuery,
+    ) -> Result<ChartSet, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(charts(self.ops(), id, &range).await?)
+    }
+
+    async fn live(
+        &self,
+        who: &Operator,
+        requests: BoxedStream<LiveRequest, UiError>,
+    ) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(super::stream::open(
+            self.ops().clone(),
+            who.clone(),
+            requests,
+        ))
+    }
+}
+
+/// One node as a row.
+pub fn row(host: &HostLive, now: Monotonic) -> NodeRow {
+    let liveness = host.liveness(now);
+    let status = if host.record.state == HostState::Quarantined {
+        Status::Critical
+    } else {
+        status_of(liveness)
+    };
+    NodeRow {
+        id: host.record.node_id.clone(),
+        name: host.name().to_owned(),
+        hostname: host.record.hostname.clone(),
+        kind: "host".to_owned(),
+        system: host.record.system.clone(),
+        cluster: host.record.cluster.clone(),
+        status,
+        liveness,
+        reason: reason(host, liveness),
+        last_report_at_ms: host.last_report_at_ms,
+        interval_s: host.record.interval_s,
+        now: headline(host),
+    }
+}
+
+/// Why a node is not simply fine.
+fn reason(host: &HostLive, liveness: Liveness) -> Option<String> {
+    match host.record.state {
+        HostState::Revoked => {
+            return Some("Its agent was revoked and may no longer report.".to_owned());
+        }
+        HostState::Quarantined => {
+            return Some("Two machines use its agent's identity; revoke it and enroll each with its own token.".to_owned());
+        }
+        HostState::Active | HostState::Pending => {}
+    }
+    let interval_s = host.record.interval_s;
+    match liveness {
+        Liveness::Live | Liveness::ExpectedDown => None,
+        Liveness::Late => Some(format!("A report is due every {interval_s} s.")),
+        Liveness::NoData => Some(format!(
+            "Silent for more than 3 intervals of {interval_s} s."
+        )),
+        Liveness::Stopped => Some("Its agent was stopped and said goodbye.".to_owned()),
+        Liveness::Missing => Some("Enrolled, but it has not reported yet.".to_owned()),
+        Liveness::PendingReview => {
+            Some("Enrolled with a token that asks for review by an administrator.".to_owned())
+        }
+    }
+}
+
+fn headline(host: &HostLive) -> Headline {
+    let value = |metric: Metric| {
+        let key = SeriesKey {
+            metric,
+            instance: String::new(),
+        };
+        host.values
+            .get(&key)
+            .map(|stored| metric.from_stored(*stored))
+    };
+    let of = |metric: Metric| {
+        host.values
+            .iter()
+            .filter(move |(key, _)| key.metric == metric)
+            .map(move |(key, stored)| (key.instance.as_str(), metric.from_stored(*stored)))
+    };
+    let fullest = of(Metric::FilesystemUsedRatio).max_by(|a, b| a.1.total_cmp(&b.1));
+    let sum = |metric: Metric| of(metric).map(|(_, value)| value).reduce(|a, b| a + b);
+    Headline {
+        cpu_used_ratio: value(Metric::CpuUsedRatio),
+        memory_used_ratio: value(Metric::MemoryUsedRatio),
+        disk_used_ratio: fullest.map(|(_, value)| value),
+        disk_mount_point: fullest.map(|(instance, _)| instance.to_owned()),
+        network_receive_bytes_per_s: sum(Metric::NetworkReceiveBytesPerS),
+        network_transmit_bytes_per_s: sum(Metric::NetworkTransmitBytesPerS),
+        load1: value(Metric::Load1),
+        cpu_count: host.facts.as_ref().and_then(|facts| facts.cpu_count),
+        uptime_s: value(Metric::UptimeS),
+    }
+}
+
+/// All nodes as rows.
+pub fn rows(ops: &Ops) -> Vec<NodeRow> {
+    let now = ops.clock.monotonic();
+    let mut rows = Vec::new();
+    ops.live.for_each(|host| rows.push(row(host, now)));
+    rows
+}
+
+fn counts(rows: &[NodeRow]) -> StatusCounts {
+    let mut by_status: BTreeMap<Status, u32> = BTreeMap::new();
+    for row in rows {
+        *by_status.entry(row.status).or_default() += 1;
+    }
+    StatusCounts(by_status.into_iter().collect())
+}
+
+/// The overview as of now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
+    let mut rows = rows(ops);
+    rows.sort_by(|a, b| a.status.cmp(&b.status).then_with(|| a.name.cmp(&b.name)));
+    let counts = counts(&rows);
+    let wrong: Vec<NodeRow> = rows
+        .iter()
+        .filter(|row| row.status != Status::Ok)
+        .cloned()
+        .collect();
+    let attention_more =
+        u32::try_from(wrong.len().saturating_sub(ATTENTION_MAX)).unwrap_or(u32::MAX);
+    Ok(Overview {
+        now_ms: ops.clock.now().0,
+        counts,
+        attention: wrong.into_iter().take(ATTENTION_MAX).collect(),
+        attention_more,
+        clusters: clusters(&rows),
+        capacity: capacity(&rows),
+        events: events_of(ops, None).await?,
+    })
+}
+
+fn clusters(rows: &[NodeRow]) -> Vec<ClusterRow> {
+    let mut by_cluster: BTreeMap<(&str, &str), Vec<&NodeRow>> = BTreeMap::new();
+    for row in rows {
+        by_cluster
+            .entry((&row.system, &row.cluster))
+            .or_default()
+            .push(row);
+    }
+    by_cluster
+        .into_iter()
+        .map(|((system, cluster), mut members)| {
+            members.sort_by(|a, b| a.name.cmp(&b.name));
+            let seen = || {
+                members
+                    .iter()
+                    .filter(|row| matches!(row.liveness, Liveness::Live | Liveness::Late))
+            };
+            ClusterRow {
+                system: system.to_owned(),
+                cluster: cluster.to_owned(),
+                cpu_used_ratio: mean(seen().filter_map(|row| row.now.cpu_used_ratio)),
+                memory_used_ratio: mean(seen().filter_map(|row| row.now.memory_used_ratio)),
+                nodes: members
+                    .iter()
+                    .map(|row| ClusterCell {
+                        id: row.id.clone(),
+                        name: row.name.clone(),
+                        status: row.status,
+                    })
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// Where the fleet is nearest to its limits; silent nodes do not count, their values are old.
+fn capacity(rows: &[NodeRow]) -> Capacity {
+    let top = |ratio: fn(&NodeRow) -> Option<f64>, instance: fn(&NodeRow) -> String| {
+        let mut list: Vec<CapacityRow> = rows
+            .iter()
+            .filter(|row| matches!(row.liveness, Liveness::Live | Liveness::Late))
+            .filter_map(|row| {
+                Some(CapacityRow {
+                    id: row.id.clone(),
+                    name: row.name.clone(),
+                    instance: instance(row),
+                    ratio: ratio(row)?,
+                })
+            })
+            .collect();
+        list.sort_by(|a, b| {
+            b.ratio
+                .total_cmp(&a.ratio)
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        list.truncate(CAPACITY_MAX);
+        list
+    };
+    Capacity {
+        disks: top(
+            |row| row.now.disk_used_ratio,
+            |row| row.now.disk_mount_point.clone().unwrap_or_default(),
+        ),
+        memory: top(|row| row.now.memory_used_ratio, |_| String::new()),
+        cpu: top(|row| row.now.cpu_used_ratio, |_| String::new()),
+    }
+}
+
+async fn events_of(ops: &Ops, node_id: Option<&str>) -> Result<Vec<EventRow>, OpsError> {
+    let list = events::store::list_latest(ops.state.read(), node_id, None, EVENTS_MAX).await?;
+    Ok(list
+        .into_iter()
+        .map(|event| EventRow {
+            seq: event.seq,
+            at_ms: event.at_ms,
+            actor: event.actor,
+            verb: event.verb,
+            subject: event.subject,
+            node_id: event.node_id,
+        })
+        .collect())
+}
+
+/// One page of the list, as its URL asks for it.
+pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
+    let all = rows(ops);
+    let counts = counts(&all);
+    let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let mut notes = Vec::new();
+    let mut matching: Vec<NodeRow> = all
+        .into_iter()
+        .filter(|row| query.status.is_none_or(|status| row.status == status))
+        .filter(|row| matches_text(row, &query.q))
+        .collect();
+    let (column, descending) = query
+        .sort
+        .strip_prefix('-')
+        .map_or((query.sort.as_str(), false), |c| (c, true));
+    let compare = compare_by(column).unwrap_or_else(|| {
+        if !column.is_empty() {
+            let shown = domain::text::clean_label(&column.chars().take(40).collect::<String>());
+            notes.push(format!(
+                "there is no column `{shown}` to sort by; sorted by status"
+            ));
+        }
+        by_status
+    });
+    matching.sort_by(|a, b| {
+        let order = compare(a, b);
+        (if descending { order.reverse() } else { order }).then_with(|| a.name.cmp(&b.name))
+    });
+    let per = if matches!(query.per, 25 | 100 | 500) {
+        query.per
+    } else {
+        100
+    };
+    let pages = u32::try_from(matching.len())
+        .unwrap_or(u32::MAX)
+        .div_ceil(per)
+        .max(1);
+    let page = query.page.clamp(1, pages);
+    let skip = (page as usize - 1) * per as usize;
+    NodesPage {
+        now_ms: ops.clock.now().0,
+        counts,
+        matching: u32::try_from(matching.len()).unwrap_or(u32::MAX),
+        rows: matching.into_iter().skip(skip).take(per as usize).collect(),
+        total,
+        notes,
+    }
+}
+
+/// Every word must occur in name, host name, system, cluster or id.
+pub fn matches_text(row: &NodeRow, q: &str) -> bool {
+    q.split_whitespace().map(str::to_lowercase).all(|word| {
+        [&row.name, &row.hostname, &row.system, &row.cluster, &row.id]
+            .iter()
+            .any(|text| text.to_lowercase().contains(&word))
+    })
+}
+
+type Compare = fn(&NodeRow, &NodeRow) -> Ordering;
+
+fn by_status(a: &NodeRow, b: &NodeRow) -> Ordering {
+    a.status.cmp(&b.status)
+}
+
+fn compare_by(column: &str) -> Option<Compare> {
+    fn value(a: Option<f64>, b: Option<f64>) -> Ordering {
+        // Unknown is below every value, so that "greatest first" never begins with what is not known.
+        a.unwrap_or(f64::NEG_INFINITY)
+            .total_cmp(&b.unwrap_or(f64::NEG_INFINITY))
+    }
+    fn network(row: &NodeRow) -> Option<f64> {
+        let (receive, transmit) = (
+            row.now.network_receive_bytes_per_s,
+            row.now.network_transmit_bytes_per_s,
+        );
+        receive.zip(transmit).map(|(a, b)| a + b)
+    }
+    Some(match column {
+        "status" => by_status,
+        "name" => |a, b| a.name.cmp(&b.name),
+        "cluster" => |a, b| (&a.system, &a.cluster).cmp(&(&b.system, &b.cluster)),
+        "cpu" => |a, b| value(a.now.cpu_used_ratio, b.now.cpu_used_ratio),
+        "memory" => |a, b| value(a.now.memory_used_ratio, b.now.memory_used_ratio),
+        "disk" => |a, b| value(a.now.disk_used_ratio, b.now.disk_used_ratio),
+        "net" => |a, b| value(network(a), network(b)),
+        "load" => |a, b| value(a.now.load1, b.now.load1),
+        // The age of the last report: the oldest is the greatest.
+        "report" => |a, b| b.last_report_at_ms.cmp(&a.last_report_at_ms),
+        _ => return None,
+    })
+}
+
+/// The host of a node, or that there is none.
+///
+/// # Errors
+/// [`OpsError::NotFound`]
+pub fn find_host(ops: &Ops, node_id: &str) -> Result<HostLive, OpsError> {
+    ops.live
+        .host_by_node(node_id)
+        .ok_or_else(|| OpsError::not_found("node", node_id))
+}
+
+/// A node's page without its charts, as somebody of this role sees it.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, OpsError> {
+    let host = find_host(ops, id)?;
+    let latest = host
+        .values
+        .iter()
+        .map(|(key, stored)| LatestValue {
+            metric: key.metric,
+            instance: key.instance.clone(),
+            value: key.metric.from_stored(*stored),
+        })
+        .collect();
+    Ok(NodeDetail {
+        now_ms: ops.clock.now().0,
+        row: row(&host, ops.clock.monotonic()),
+        facts: host.facts.clone(),
+        collectors: host.record.collectors.clone(),
+        latest,
+        clock_skew_ms: host.skew_ms,
+        enrolled_at_ms: host.record.enrolled_at_ms,
+        may_approve: host.record.state == HostState::Pending
+            && authorize(role, Action::RetireNodes).is_ok(),
+        events: events_of(ops, Some(id)).await?,
+    })
+}
+
+/// A node's charts, drawn.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet, OpsError> {
+    let host = find_host(ops, id)?;
+    let now = ops.clock.now();
+    let window = range::window(&query.range, &query.from, &query.to, now);
+    let request = SeriesRequest {
+        from_ms: window.from_ms,
+        to_ms: window.to_ms,
+        level: None,
+        max_points: CHART_POINTS_MAX,
+        interval_s: host.record.interval_s,
+    };
+    let stored = crate::series::service::window(
+        &ops.metrics,
+        host.record.no,
+        window.from_ms,
+        window.to_ms,
+        |_| true,
+    )
+    .await?;
+    let name = host.name().to_owned();
+    // Slicing and drawing take milliseconds of processor: not on a thread that serves others.
+    let drawing = tokio::task::spawn_blocking(move || {
+        let slices: Vec<_> = stored
+            .points
+            .iter()
+            .filter_map(|(key, points)| {
+                Some((key, request.slice(points, &stored.gaps, now.0).ok()?))
+            })
+            .collect();
+        let inputs: Vec<Input<'_>> = slices
+            .iter()
+            .map(|(key, slice)| Input {
+                metric: key.metric,
+                instance: &key.instance,
+                slice,
+            })
+            .collect();
+        let frame = Window {
+            from_ms: window.from_ms,
+            to_ms: window.to_ms,
+            now_ms: now.0,
+            interval_s: request.interval_s,
+            label: &window.label,
+            node: &name,
+        };
+        let charts = chart::panels()
+            .iter()
+            .filter_map(|panel| chart::draw(panel, &frame, &inputs))
+            .collect();
+        let (from_ms, to_ms, label, notes) = (
+            window.from_ms,
+            window.to_ms,
+            window.label.clone(),
+            window.notes.clone(),
+        );
+        ChartSet {
+            from_ms,
+            to_ms,
+            label,
+            notes,
+            charts,
+        }
+    });
+    drawing.await.map_err(|error| {
+        tracing::error!(%error, node.id = id, "drawing charts failed");
+        OpsError::Store
+    })
+}

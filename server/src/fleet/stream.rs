@@ -1,0 +1,171 @@
+//! One live connection of a page: says what changed of what the page follows, at most once a second.
+//!
+//! Ends with the session, with the server, or with the page. A page that follows a node makes its host report every
+//! second; nothing else does.
+
+use std::time::Duration;
+
+use app::backend::Operator;
+use app::error::UiError;
+use app::fleet::view::{LiveMessage, LiveRequest, LiveTopic, LiveUpdate};
+use futures::{Stream, StreamExt};
+use leptos::server_fn::BoxedStream;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::service;
+use crate::ops::Ops;
+use crate::people;
+
+/// Messages to one page.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A line without news says that it is open.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How soon a revoked session loses its connections.
+const SESSION_CHECK: Duration = Duration::from_secs(2);
+
+struct Line {
+    ops: Ops,
+    who: Operator,
+    requests: BoxedStream<LiveRequest, UiError>,
+    topic: Option<LiveTopic>,
+    changes: tokio::sync::watch::Receiver<u64>,
+    tick: tokio::time::Interval,
+    /// There is something to say at the next tick.
+    dirty: bool,
+    spoke_at: Option<Instant>,
+    checked_at: Option<Instant>,
+    /// What is known of liveness ages even when nothing arrives.
+    refreshed_at: Option<Instant>,
+}
+
+/// Lists grow old without any news: ages of silence are judged again this often.
+const REFRESH: Duration = Duration::from_secs(3);
+
+/// Opens the connection.
+pub fn open(
+    ops: Ops,
+    who: Operator,
+    requests: BoxedStream<LiveRequest, UiError>,
+) -> BoxedStream<LiveMessage, UiError> {
+    let mut tick = tokio::time::interval(PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let changes = ops.live.subscribe();
+    let line = Line {
+        ops,
+        who,
+        requests,
+        topic: None,
+        changes,
+        tick,
+        dirty: true,
+        spoke_at: None,
+        checked_at: None,
+        refreshed_at: None,
+    };
+    BoxedStream::from(messages(line))
+}
+
+fn messages(line: Line) -> impl Stream<Item = Result<LiveMessage, UiError>> + Send {
+    futures::stream::unfold(Some(line), |line| async {
+        let mut line = line?;
+        match line.next().await {
+            Some(Ok(message)) => Some((Ok(message), Some(line))),
+            // What ends the connection is said once.
+            Some(Err(error)) => Some((Err(error), None)),
+            None => None,
+        }
+    })
+}
+
+impl Line {
+    async fn next(&mut self) -> Option<Result<LiveMessage, UiError>> {
+        loop {
+            tokio::select! {
+                () = self.ops.shutdown.cancelled() => return None,
+                request = self.requests.next() => match request {
+                    Some(Ok(LiveRequest::Follow { topic })) => {
+                        self.topic = Some(topic);
+                        self.dirty = true;
+                    }
+                    Some(Ok(LiveRequest::Ping)) => {}
+                    Some(Err(_)) | None => return None,
+                },
+                changed = self.changes.changed() => {
+                    if changed.is_err() {
+                        return None;
+                    }
+                    self.dirty = true;
+                }
+                now = self.tick.tick() => {
+                    if let Err(error) = self.check_session(now).await {
+                        return Some(Err(error));
+                    }
+                    if let Some(LiveTopic::Node { id }) = &self.topic {
+                        self.ops.live.watch(id, self.ops.clock.monotonic());
+                    }
+                    if let Some(message) = self.speak(now).await {
+                        return Some(message);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn check_session(&mut self, now: Instant) -> Result<(), UiError> {
+        if self.checked_at.is_some_and(|at| now - at < SESSION_CHECK) {
+            return Ok(());
+        }
+        self.checked_at = Some(now);
+        let Some(token) = &self.who.session else {
+            return Err(UiError::SignedOut);
+        };
+        match people::service::find_session(&self.ops, token).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(UiError::SignedOut),
+            Err(_) => Err(UiError::Unavailable(
+                "the session cannot be checked now".to_owned(),
+            )),
+        }
+    }
+
+    async fn speak(&mut self, now: Instant) -> Option<Result<LiveMessage, UiError>> {
+        let aged = self.refreshed_at.is_none_or(|at| now - at >= REFRESH);
+        let update = if self.dirty || aged {
+            self.dirty = false;
+            self.refreshed_at = Some(now);
+            match update(&self.ops, &self.who, self.topic.as_ref()).await {
+                Ok(update) => update,
+                Err(error) => return Some(Err(error)),
+            }
+        } else {
+            None
+        };
+        let quiet = self.spoke_at.is_none_or(|at| now - at >= HEARTBEAT);
+        let update = update.or(quiet.then_some(LiveUpdate::Heartbeat))?;
+        self.spoke_at = Some(now);
+        Some(Ok(LiveMessage {
+            now_ms: self.ops.clock.now().0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            update,
+        }))
+    }
+}
+
+async fn update(
+    ops: &Ops,
+    who: &Operator,
+    topic: Option<&LiveTopic>,
+) -> Result<Option<LiveUpdate>, UiError> {
+    Ok(match topic {
+        None => None,
+        Some(LiveTopic::Node { id }) => Some(LiveUpdate::Node(Box::new(
+            service::node_detail(ops, who.role, id).await?,
+        ))),
+        Some(LiveTopic::Overview) => Some(LiveUpdate::Overview(Box::new(
+            service::overview(ops).await?,
+        ))),
+        Some(LiveTopic::Nodes { query }) => {
+            Some(LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))))
+        }
+    })
+}

@@ -1,0 +1,5 @@
+//! `operations-center`: see `server::cli`.
+
+fn main() -> std::process::ExitCode {
+    server::cli::main()
+}

@@ -1,0 +1,144 @@
+//! The one handle that everything in the server is given: databases, keys, clocks, what is live. No statics.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use protocol::keys::PrivateKey;
+use tokio_util::sync::CancellationToken;
+
+use crate::agents::sessions::Sessions;
+use crate::auth::setup::SetupCode;
+use crate::auth::throttle::LoginGuard;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::datadir::{DataDir, DataDirError};
+use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
+use crate::error::StoreError;
+use crate::fleet::live::Live;
+use crate::series::writer::{Writer, WriterHandle};
+use crate::web::console::Console;
+
+/// Why the server or a local command cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// What is in a database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// See [`Inner`]; cheap to clone.
+#[derive(Clone)]
+pub struct Ops(Arc<Inner>);
+
+impl Deref for Ops {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What there is once in a process.
+pub struct Inner {
+    /// As configured.
+    pub settings: Settings,
+    /// Time.
+    pub clock: Clock,
+    /// Fleet, people, tokens, events.
+    pub state: Db,
+    /// Samples.
+    pub metrics: Db,
+    /// The only way to write samples.
+    pub writer: WriterHandle,
+    /// What every host last said.
+    pub live: Live,
+    /// Agents' sessions.
+    pub sessions: Sessions,
+    /// The server's identity towards agents.
+    pub server_key: PrivateKey,
+    /// The one-time code of the first administrator.
+    pub setup: SetupCode,
+    /// Slows down guessing of passwords.
+    pub login_guard: LoginGuard,
+    /// Where we really listen, once we do.
+    pub bound: OnceLock<SocketAddr>,
+    /// Ends everything in good order.
+    pub shutdown: CancellationToken,
+    /// Ends when the writer has written all it was given.
+    writer_done: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    data: DataDir,
+}
+
+impl Ops {
+    /// Opens what is in a data folder and starts the writer.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(data: DataDir, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
+        let server_key = data.server_key()?;
+        let state = Db::open(&data.path().join("state.db"), &STATE_MIGRATIONS).await?;
+        let metrics = Db::open(&data.path().join("metrics.db"), &METRICS_MIGRATIONS).await?;
+        let live = Live::load(&state, &metrics, &clock).await?;
+        let (writer, handle) = Writer::load(metrics.clone()).await?;
+        let writer_done = tokio::spawn(writer.run());
+        Ok(Self(Arc::new(Inner {
+            settings,
+            clock,
+            state,
+            metrics,
+            writer: handle,
+            live,
+            sessions: Sessions::default(),
+            server_key,
+            setup: SetupCode::default(),
+            login_guard: LoginGuard::default(),
+            bound: OnceLock::new(),
+            shutdown: CancellationToken::new(),
+            writer_done: tokio::sync::Mutex::new(Some(writer_done)),
+            data,
+        })))
+    }
+
+    /// The console's side of this handle.
+    pub fn console(&self) -> Arc<Console> {
+        Arc::new(Console::new(self.clone(), self.base_url()))
+    }
+
+    /// Closes the databases after all that was accepted is written.
+    pub async fn close(self) {
+        self.shutdown.cancel();
+        self.live.close();
+        if let Some(writer) = self.writer_done.lock().await.take() {
+            writer.abort();
+            // Aborted between two commits, or within one that then never happened: nothing was acknowledged.
+            let _ended = writer.await;
+        }
+        self.state.close().await;
+        self.metrics.close().await;
+    }
+}
+
+impl Inner {
+    /// The data folder.
+    pub fn data_path(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The address to give to people and agents.
+    pub fn base_url(&self) -> String {
+        self.settings
+            .base_url(self.bound.get().copied().unwrap_or(self.settings.listen))
+    }
+
+    /// Where local commands reach this process.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.data.path().join("admin.sock")
+    }
+}

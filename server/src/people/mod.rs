@@ -1,0 +1,4 @@
+//! People and programs: who they are, what they may do, how they prove it.
+
+pub mod service;
+pub mod store;

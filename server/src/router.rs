@@ -1,0 +1,136 @@
+//! The one list of routes. Each has its class in `auth::gate::ROUTES`, `app::PAGES` or `app::SERVER_FUNCTIONS`.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use crate::auth::{gate, login};
+use crate::ops::Ops;
+use crate::web::{assets, forms, headers, health, openapi, pages};
+use crate::{agents, enroll, events, fleet, series};
+
+/// Greatest form or server function call.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+/// Longest answer; live connections are upgraded and do not count.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything the server answers.
+pub fn router(ops: Ops) -> Router {
+    let api = Router::new()
+        .route("/about", get(fleet::api::about))
+        .route("/metric-definitions", get(series::api::definitions))
+        .route("/nodes", get(fleet::api::list))
+        .route("/nodes/{id}", get(fleet::api::find))
+        .route("/nodes/{id}/series", get(series::api::find))
+        .route("/events", get(events::api::list))
+        .route("/openapi.json", get(openapi::document));
+    let agent = Router::new()
+        .route("/server", get(enroll::routes::proof))
+        .route("/enroll", post(enroll::routes::enroll))
+        .route("/hello", post(agents::routes::hello))
+        .layer(DefaultBodyLimit::max(protocol::HANDSHAKE_BYTES_MAX))
+        // Limits its body itself, because a refusal must carry a MAC.
+        .route("/report", post(agents::routes::report));
+    let page_list = generate_route_list(app::App);
+    let document = || app::shell::shell(assets::current());
+    // Asked for by its types; we name assets ourselves.
+    let options = leptos::config::LeptosOptions::builder()
+        .output_name("app")
+        .build();
+    let routes = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/assets/{*path}", get(assets::hashed))
+        .route("/favicon.svg", get(assets::named))
+        .route("/robots.txt", get(assets::named))
+        .route("/login", post(login::sign_in))
+        .route("/setup", post(login::set_up))
+        .route("/logout", post(login::sign_out))
+        .route("/preferences", post(login::preferences))
+        .route("/nodes/add", post(forms::add_node))
+        .route("/nodes/add/revoke", post(forms::revoke_token))
+        .route("/nodes/{id}/approve", post(forms::approve))
+        .route("/nodes/by-host/{hostname}", get(forms::by_host))
+        .nest("/api/v1", api)
+        .nest("/agent/v1", agent)
+        .with_state(ops.clone())
+        .leptos_routes_with_context(&options, page_list, pages::context(ops.console()), document)
+        .with_state(options)
+        .route_layer(from_fn_with_state(ops.clone(), gate::gate));
+    let unknown = ops.clone();
+    routes
+        .fallback(move |request: Request<Body>| not_found(unknown.clone(), request))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(ops, headers::security))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(CompressionLayer::new().compress_when(
+            SizeAbove::new(1_024).and(NotForContentType::const_new(protocol::http::MEDIA_TYPE)),
+        ))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(|response: &Response, latency: Duration, span: &Span| {
+                    span.record("http.status", response.status().as_u16());
+                    tracing::debug!(latency_ms = latency.as_millis() as u64, "request answered");
+                })
+                .on_failure(()),
+        )
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+/// The path without its query: a query may hold a set-up code.
+fn span(request: &Request<Body>) -> Span {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    tracing::info_span!(
+        "request",
+        http.method = %request.method(),
+        http.path = domain::text::clean_label(request.uri().path()),
+        request.id = domain::text::clean_label(id),
+        http.status = tracing::field::Empty
+    )
+}
+
+/// A panic answers this request and ends nothing else. It is logged by the panic hook.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    crate::error::OpsError::Store.into_response()
+}
+
+/// Programs get a problem, people a page.
+async fn not_found(ops: Ops, request: Request<Body>) -> Response {
+    let path = request.uri().path().to_owned();
+    if path.starts_with("/api/") || path.starts_with("/agent/") || path.starts_with("/fn/") {
+        return crate::error::OpsError::not_found("address", &path).into_response();
+    }
+    let mut response = pages::render_signed_in(&ops, request).await;
+    if response.status().is_success() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

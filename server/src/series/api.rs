@@ -1,0 +1,221 @@
+//! Series for programs.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use domain::metric::series::POINTS_DEFAULT;
+use domain::metric::{Gap, Level, Metric, SeriesRequest};
+use serde::{Deserialize, Serialize};
+
+use super::{SeriesKey, service};
+use crate::error::{FieldError, OpsError};
+use crate::fleet::service::find_host;
+use crate::ops::Ops;
+use crate::web::query::Params;
+
+/// A metric.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct MetricDefinition {
+    /// As in `?metric=`.
+    pub name: &'static str,
+    /// ratio, bytes, bytes_per_s, per_s, s, ms, count
+    pub unit: &'static str,
+    /// Decimals kept exactly.
+    pub decimals: u8,
+    /// What it says, and its source.
+    pub meaning: &'static str,
+    /// As in filters.
+    pub short_name: &'static str,
+    /// What its instances are: none, mount_point, device, interface.
+    #[schema(value_type = String)]
+    pub instance: domain::metric::catalogue::Instance,
+}
+
+/// All metrics.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct MetricDefinitions {
+    /// In the catalogue's order.
+    pub items: Vec<MetricDefinition>,
+    /// Always null: the list is whole.
+    pub next_cursor: Option<String>,
+}
+
+/// What is measured.
+#[utoipa::path(get, path = "/api/v1/metric-definitions", responses((status = 200, body = MetricDefinitions)), security(("token" = [])))]
+pub async fn definitions() -> Json<MetricDefinitions> {
+    let items = Metric::ALL
+        .iter()
+        .map(|metric| MetricDefinition {
+            name: metric.name(),
+            unit: metric.unit().as_str(),
+            decimals: metric.decimals(),
+            meaning: metric.meaning(),
+            short_name: metric.short_name(),
+            instance: metric.instance(),
+        })
+        .collect();
+    Json(MetricDefinitions {
+        items,
+        next_cursor: None,
+    })
+}
+
+/// Which series, which window.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SeriesQuery {
+    /// Name as in `metric-definitions`.
+    metric: String,
+    /// Mount point, device or interface.
+    instance: Option<String>,
+    /// Inclusive, ms UTC; default an hour before `to_ms`.
+    from_ms: Option<String>,
+    /// Exclusive, ms UTC; default now.
+    to_ms: Option<String>,
+    /// raw, 1m, 10m, 1h: all points of that level, up to 20,000.
+    level: Option<String>,
+    /// Points at most where no level is named; default 400.
+    max_points: Option<String>,
+}
+
+/// A series.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Series {
+    /// As asked for.
+    pub metric: &'static str,
+    /// As asked for.
+    pub instance: String,
+    /// Unit of the values.
+    pub unit: &'static str,
+    /// What the points are.
+    pub level: &'static str,
+    /// Seconds from point to point.
+    pub step_s: u32,
+    /// `[t_ms, min, avg, max, count]`, ascending.
+    pub points: Vec<(i64, f64, f64, f64, u32)>,
+    /// Where nothing is known, and why.
+    #[schema(value_type = Vec<Object>)]
+    pub gaps: Vec<Gap>,
+}
+
+/// One series of a node.
+///
+/// # Errors
+/// Wrong parameters, no such node, no such series.
+#[utoipa::path(get, path = "/api/v1/nodes/{id}/series", params(("id" = String, Path, description = "Public id of the node"), SeriesQuery), responses((status = 200, body = Series), (status = 404, body = crate::error::Problem), (status = 422, body = crate::error::Problem)), security(("token" = [])))]
+pub async fn find(
+    State(ops): State<Ops>,
+    Path(id): Path<String>,
+    Params(query): Params<SeriesQuery>,
+) -> Result<Json<Series>, OpsError> {
+    let host = find_host(&ops, &id)?;
+    let now_ms = ops.clock.now().0;
+    let (metric, request) = query.request(now_ms, host.record.interval_s)?;
+    let key = SeriesKey {
+        metric,
+        instance: query.instance.unwrap_or_default(),
+    };
+    let slice = service::slice(&ops.metrics, host.record.no, &key, request, now_ms).await?;
+    let slice = slice.ok_or_else(|| {
+        let what = if key.instance.is_empty() {
+            metric.name().to_owned()
+        } else {
+            format!("{} of {}", metric.name(), key.instance)
+        };
+        OpsError::not_found("series of this node called", &what)
+    })?;
+    Ok(Json(Series {
+        metric: metric.name(),
+        instance: key.instance,
+        unit: metric.unit().as_str(),
+        level: slice.level.as_str(),
+        step_s: slice.step_s,
+        points: slice
+            .points
+            .iter()
+            .map(|bucket| {
+                let mean = bucket.mean() / metric.scale();
+                (
+                    bucket.t_ms,
+                    metric.from_stored(bucket.min),
+                    mean,
+                    metric.from_stored(bucket.max),
+                    bucket.count,
+                )
+            })
+            .collect(),
+        gaps: slice.gaps,
+    }))
+}
+
+impl SeriesQuery {
+    fn request(&self, now_ms: i64, interval_s: u32) -> Result<(Metric, SeriesRequest), OpsError> {
+        let mut errors = Vec::new();
+        let shown =
+            |text: &str| domain::text::clean_label(&text.chars().take(60).collect::<String>());
+        let mut wrong = |field: &str, detail: String| {
+            errors.push(FieldError {
+                field: field.to_owned(),
+                detail,
+            })
+        };
+        let metric = Metric::from_name(&self.metric);
+        if metric.is_none() {
+            wrong(
+                "metric",
+                format!(
+                    "there is no metric `{}`; /api/v1/metric-definitions lists them",
+                    shown(&self.metric)
+                ),
+            );
+        }
+        let mut instant = |field: &str, text: &Option<String>, default: i64| match text {
+            None => default,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                wrong(
+                    field,
+                    format!(
+                        "`{}` is no number of milliseconds since 1970 UTC",
+                        shown(text)
+                    ),
+                );
+                default
+            }),
+        };
+        let to_ms = instant("to_ms", &self.to_ms, now_ms);
+        let from_ms = instant("from_ms", &self.from_ms, to_ms.saturating_sub(3_600_000));
+        let level = self
+            .level
+            .as_deref()
+            .map(|text| (text, Level::from_name(text)));
+        if let Some((text, None)) = level {
+            wrong(
+                "level",
+                format!("`{}` is not a level; write raw, 1m, 10m or 1h", shown(text)),
+            );
+        }
+        let max_points = match &self.max_points {
+            None => POINTS_DEFAULT,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                wrong(
+                    "max_points",
+                    format!("`{}` is not a whole number", shown(text)),
+                );
+                POINTS_DEFAULT
+            }),
+        };
+        let level = level.and_then(|(_, level)| level);
+        match metric {
+            Some(metric) if errors.is_empty() => Ok((
+                metric,
+                SeriesRequest {
+                    from_ms,
+                    to_ms,
+                    level,
+                    max_points,
+                    interval_s,
+                },
+            )),
+            _ => Err(OpsError::Invalid(errors)),
+        }
+    }
+}

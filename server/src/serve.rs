@@ -1,0 +1,219 @@
+//! `operations-center serve`: from settings to a server that answers, and back down in good order.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpSocket;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::socket;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::datadir::{DataDir, DataDirError};
+use crate::ops::{OpenError, Ops};
+use crate::people;
+use crate::router::router;
+
+/// How long requests under way may take when the server stops.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long a client may take to send its head. It also bounds how long a kept connection may be idle, so it is longer
+/// than the usual interval of agents: they would shake hands for each report otherwise.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Why the server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not ours.
+    #[error(
+        "cannot listen on {address}: {source}; choose another with --listen, or stop what uses it"
+    )]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The certificate or its key.
+    #[error("tls_cert {cert}, tls_key {key}: {source}")]
+    Tls {
+        /// Certificate file.
+        cert: String,
+        /// Key file.
+        key: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data folder or a database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something else of the machine.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl ServeError {
+    /// Exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen { .. } | Self::Tls { .. } => 2,
+            Self::Open(_) | Self::Io { .. } => 1,
+        }
+    }
+}
+
+/// Connections that may wait to be accepted: a whole fleet comes back at once when the server does. The kernel bounds it
+/// (`net.core.somaxconn`); the standard library's 128 made a thousand agents time out.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
+    let io = |doing| move |source| ServeError::Io { doing, source };
+    // First, so that a taken port changes nothing on disk.
+    let listen_error = |source| ServeError::Listen {
+        address: settings.listen,
+        source,
+    };
+    let listener = listen(settings.listen).map_err(listen_error)?;
+    let bound = listener.local_addr().map_err(listen_error)?;
+    let tls = match &settings.tls {
+        Some((cert, key)) => {
+            let tls_error = |source| ServeError::Tls {
+                cert: cert.display().to_string(),
+                key: key.display().to_string(),
+                source,
+            };
+            Some(
+                RustlsConfig::from_pem_file(cert, key)
+                    .await
+                    .map_err(tls_error)?,
+            )
+        }
+        None => None,
+    };
+    let folder = DataDir::create(data).map_err(OpenError::from)?;
+    let ops = Ops::open(folder, settings, Clock::system()).await?;
+    ops.bound.get_or_init(|| bound);
+    let admin = socket::listen(&ops).map_err(io("making the socket for local commands"))?;
+    let admin = tokio::spawn(socket::serve(ops.clone(), admin));
+    let base_url = ops.base_url();
+    if people::service::needs_setup(&ops)
+        .await
+        .map_err(OpenError::from)?
+    {
+        let code = ops.setup.begin(ops.clock.monotonic());
+        say(&format!("setup {base_url}/setup?code={code}"));
+    }
+    let handle = Handle::new();
+    let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
+    let announce = tokio::spawn({
+        let (handle, base_url) = (handle.clone(), base_url.clone());
+        async move {
+            if handle.listening().await.is_some() {
+                tracing::info!(listen = %bound, url = base_url, "serving");
+                say(&format!("ready {base_url}"));
+            }
+        }
+    });
+    let service = router(ops.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let served = match tls {
+        Some(tls) => {
+            let mut server = axum_server::from_tcp_rustls(listener, tls)
+                .map_err(io("listening"))?
+                .handle(handle);
+            limit_heads(server.http_builder());
+            server.serve(service).await
+        }
+        None => {
+            let mut server = axum_server::from_tcp(listener)
+                .map_err(io("listening"))?
+                .handle(handle);
+            limit_heads(server.http_builder());
+            server.serve(service).await
+        }
+    };
+    ops.shutdown.cancel();
+    announce.abort();
+    stop.abort();
+    // It only waits for connections; nothing it does can be half done.
+    let _ended = admin.await;
+    let socket = ops.admin_socket();
+    ops.close().await;
+    std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;
+    served.map_err(io("serving"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn limit_heads<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100);
+}
+
+async fn stop_on_signal(ops: Ops, handle: Handle<SocketAddr>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be received; stop the server with SIGKILL");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    // Live connections end first: they would hold up the rest.
+    ops.shutdown.cancel();
+    ops.live.close();
+    handle.graceful_shutdown(Some(STOP_GRACE));
+}
+
+/// A result for whoever started us; when nobody listens any more, that is their choice.
+fn say(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _told = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+/// Opens the data folder without a server, for one local command.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn open_for_command(data: &Path) -> Result<Ops, OpenError> {
+    let folder = DataDir::open(data)?;
+    Ops::open(folder, Settings::loopback(), Clock::system()).await
+}
+
+/// Does this error mean that another process has the folder?
+pub fn is_locked(error: &OpenError) -> bool {
+    matches!(error, OpenError::DataDir(DataDirError::Locked { .. }))
+}

@@ -1,0 +1,140 @@
+//! Plain forms of signed-in pages: adding nodes, and the address of a node by its host name.
+
+use app::account::view::FormFeedback;
+use app::backend::Operator;
+use axum::extract::{Extension, Form, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::console::caller;
+use super::pages::{self, Extra};
+use crate::auth::gate::percent_encode;
+use crate::enroll::service::{self as enroll, NewToken};
+use crate::error::OpsError;
+use crate::ops::Ops;
+
+/// `POST /nodes/add`
+#[derive(Debug, Deserialize)]
+pub struct AddNode {
+    #[serde(default)]
+    system: String,
+    #[serde(default)]
+    cluster: String,
+    #[serde(default)]
+    ttl: String,
+    #[serde(default)]
+    uses: String,
+    #[serde(default)]
+    review: String,
+}
+
+/// Makes an enrollment token; the page that answers is the only one that shows its secret.
+pub async fn add_node(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    headers: HeaderMap,
+    Form(form): Form<AddNode>,
+) -> Response {
+    let text = |value: &str, default: &str| {
+        let value = value.trim();
+        if value.is_empty() {
+            default.to_owned()
+        } else {
+            value.to_owned()
+        }
+    };
+    let new = NewToken {
+        system: text(&form.system, "default"),
+        cluster: text(&form.cluster, ""),
+        node_role: None,
+        ttl: text(&form.ttl, "10m"),
+        uses: text(&form.uses, "1").parse().unwrap_or(0),
+        review: !form.review.is_empty(),
+    };
+    match enroll::create(&ops, &caller(&operator), &new).await {
+        Ok(made) => {
+            let path = format!("/nodes/add?token={}", made.id);
+            let created = Some(ops.console().created(made));
+            let extra = Extra {
+                feedback: None,
+                created,
+            };
+            pages::answer_form(&ops, &path, &headers, Some(operator), StatusCode::OK, extra).await
+        }
+        Err(error @ OpsError::Invalid(_)) => {
+            let status = error.status();
+            let OpsError::Invalid(fields) = error else {
+                return status.into_response();
+            };
+            let kept = [
+                ("system", form.system),
+                ("cluster", form.cluster),
+                ("ttl", form.ttl),
+                ("uses", form.uses),
+                ("review", form.review),
+            ];
+            let feedback = FormFeedback {
+                message: "Please correct the fields below.".to_owned(),
+                fields: fields
+                    .into_iter()
+                    .map(|field| (field.field, field.detail))
+                    .collect(),
+                kept: kept
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            };
+            let extra = Extra {
+                feedback: Some(feedback),
+                created: None,
+            };
+            pages::answer_form(&ops, "/nodes/add", &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /nodes/add/revoke`
+#[derive(Debug, Deserialize)]
+pub struct RevokeToken {
+    id: String,
+}
+
+/// Takes an enrollment token back.
+pub async fn revoke_token(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Form(form): Form<RevokeToken>,
+) -> Response {
+    match enroll::revoke(&ops, &caller(&operator), &form.id).await {
+        Ok(()) => Redirect::to("/nodes/add").into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /nodes/{id}/approve`: lets a node that waits for review count.
+pub async fn approve(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Response {
+    match crate::agents::decide::approve(&ops, &caller(&operator), &id).await {
+        Ok(host) => Redirect::to(&format!("/nodes/{}", host.record.node_id)).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `GET /nodes/by-host/{hostname}`: the page of the node with this host name, or the list filtered by it.
+pub async fn by_host(State(ops): State<Ops>, Path(hostname): Path<String>) -> Redirect {
+    let mut found = Vec::new();
+    ops.live.for_each(|host| {
+        if host.record.hostname == hostname || host.name() == hostname {
+            found.push(host.record.node_id.clone());
+        }
+    });
+    match found.as_slice() {
+        [only] => Redirect::to(&format!("/nodes/{only}")),
+        _ => Redirect::to(&format!("/nodes?q={}", percent_encode(&hostname))),
+    }
+}

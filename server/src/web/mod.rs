@@ -1,0 +1,10 @@
+//! The server as browsers and programs see it: pages, files, headers, parameters.
+
+pub mod assets;
+pub mod console;
+pub mod forms;
+pub mod headers;
+pub mod health;
+pub mod openapi;
+pub mod pages;
+pub mod query;

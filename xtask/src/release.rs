@@ -1,0 +1,63 @@
+//! `cargo xtask build`: the two programs as they are released, each one complete file.
+
+use anyhow::Context as _;
+
+use crate::args::Args;
+use crate::cargo::cargo;
+use crate::process;
+use crate::site::{self, Profile};
+use crate::stack::{AGENT, SERVER};
+use crate::{Command, Context, WhenInterrupted, setup};
+
+pub const COMMAND: Command = Command {
+    name: "build",
+    summary: "release build: the server with its console inside, and the agent",
+    help: "\
+Release build: the server with its console inside, and the agent.
+
+Usage: cargo xtask build
+
+Prints the two files. Fails when the console's wasm is larger than its limit.
+
+Example: cargo xtask build
+",
+    valued: &[],
+    switches: &[],
+    when_interrupted: WhenInterrupted::Fails,
+    main: build,
+};
+
+fn build(context: &Context, _: &Args) -> anyhow::Result<()> {
+    // Held to the end: the release build reads the site while it compiles the server.
+    let _lock = context.workspace.lock()?;
+    setup::for_building(context)?;
+    site::build(context, Profile::Release)?;
+    let mut command = cargo(&context.workspace, "build");
+    command.args(["--release", "-p", "server", "--features", "server/embed"]);
+    process::run(&mut command, &context.interrupt)?;
+    build_agent(context)?;
+    for name in [SERVER, AGENT] {
+        let path = context.workspace.target.join("release").join(name);
+        let bytes = std::fs::metadata(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .len();
+        println!("{} ({:.1} MB)", path.display(), bytes as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// The agent has a profile of its own, made for size: it lies beside the server as if it had not.
+pub fn build_agent(context: &Context) -> anyhow::Result<()> {
+    let mut command = cargo(&context.workspace, "build");
+    command.args(["--profile", "agent", "-p", "agent"]);
+    process::run(&mut command, &context.interrupt)?;
+    let target = &context.workspace.target;
+    let (built, released) = (
+        target.join("agent").join(AGENT),
+        target.join("release").join(AGENT),
+    );
+    std::fs::create_dir_all(target.join("release"))
+        .and_then(|()| std::fs::copy(&built, &released))
+        .with_context(|| format!("cannot copy {} to {}", built.display(), released.display()))?;
+    Ok(())
+}
