@@ -174,9 +174,9 @@ pub fn ThemeSwitch(
         }
     });
     view! {
-        <form class="theme-switch" method="post" action="/preferences" aria-label="Theme">
+        <form method="post" action="/preferences">
             <input type="hidden" name="next" value=here />
-            {buttons}
+            <div class="theme-switch" role="group" aria-label="Theme">{buttons}</div>
         </form>
     }
     .into_any()

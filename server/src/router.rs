@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -20,7 +20,7 @@ use tracing::Span;
 
 use crate::auth::{gate, login};
 use crate::ops::Ops;
-use crate::web::{assets, forms, headers, health, openapi, pages};
+use crate::web::{assets, forms, headers, health, openapi, pages, problems};
 use crate::{agents, enroll, events, fleet, series};
 
 /// Greatest form or server function call.
@@ -76,6 +76,7 @@ pub fn router(ops: Ops) -> Router {
     routes
         .fallback(move |request: Request<Body>| not_found(unknown.clone(), request))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn(problems::as_pages))
         .layer(from_fn_with_state(ops, headers::security))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

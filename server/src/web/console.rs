@@ -135,7 +135,7 @@ impl EnrollPort for Console {
     }
 
     async fn clusters(&self, who: &Operator) -> Result<Vec<(String, String)>, UiError> {
-        who.may(Action::ViewFleet)?;
+        who.may(Action::EnrollNodes)?;
         Ok(fleet::store::list_clusters(self.ops.state.read())
             .await
             .map_err(OpsError::from)?)

@@ -131,11 +131,7 @@ mod tests {
         let interrupt = Interrupt::install().unwrap();
         let mut command = command(Path::new("/bin/sh"));
         // Works until the kernel, which counts in ticks, has seen it work.
-        command.args([
-            "-c",
-            "echo \"me $$ $0\"; while :; do :; done",
-            "word",
-        ]);
+        command.args(["-c", "echo \"me $$ $0\"; while :; do :; done", "word"]);
         let mut program = Program::start("sh", &mut command, &interrupt).unwrap();
         let line = program
             .service
