@@ -312,8 +312,8 @@ async fn a_refused_form_is_a_page_for_a_person_and_a_problem_for_a_program() {
     let page = refused("text/html,application/xhtml+xml").send().await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    assert!(page.text.contains("role viewer may not"), "{}", page.text);
-    assert!(!page.text.contains("<script"), "{}", page.text);
+    assert!(page.body.contains("role viewer may not"), "{}", page.body);
+    assert!(!page.body.contains("<script"), "{}", page.body);
     let problem = refused("*/*").send().await;
     assert_eq!(problem.status, StatusCode::FORBIDDEN);
     assert!(problem.is_problem());
