@@ -100,6 +100,10 @@ impl AccountPort for Console {
             server_name: self.server_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: self.ops.settings.is_exposed(),
+            notices: who
+                .and_then(|_| self.ops.disk.notice())
+                .into_iter()
+                .collect(),
             needs_setup: people::service::needs_setup(&self.ops)
                 .await
                 .map_err(OpsError::from)?,
