@@ -15,6 +15,7 @@ mod lab;
 mod meter;
 mod program;
 mod proxy;
+mod server;
 
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ Benchmarks: each figure beside its goal and, where one is installed, beside a pe
 Usage: cargo xtask bench [NAME] [--secs N] [--windows N] [--json]
 
   agent           what an agent costs: CPU, memory, bytes, size, start; beside node_exporter
+  server          what a report costs the server, with 100 to 10,000 agents; beside Prometheus
 
   --secs N        length of a window, a multiple of 10 (default 60)
   --windows N     so many windows; figures are medians of them (default 1)
@@ -47,7 +49,7 @@ Example: cargo xtask bench agent --windows 3
     main: bench,
 };
 
-const BENCHES: &[Bench] = &[agent::BENCH];
+const BENCHES: &[Bench] = &[agent::BENCH, server::BENCH];
 
 /// A benchmark is chosen by its bare name, which [`Args`] sees as a switch without dashes.
 const SWITCHES: [&str; BENCHES.len() + 1] = {
