@@ -1,7 +1,7 @@
 //! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program and changes
 //! nothing outside its state folder.
 //!
-//! One thread: sample on the boot clock's grid ([`schedule`]), number and queue the record ([`identity`], [`queue`]),
+//! One thread: sample on the boot clock's grid ([`schedule`]), number and keep the record ([`identity`], [`spool`]),
 //! send what is unacknowledged over one kept connection ([`session`], [`client`]). An acknowledgement counts only when
 //! its authentication code holds. Files under /proc stay open and are read again in place ([`collect`]).
 //!
@@ -17,11 +17,13 @@ pub mod enroll;
 pub mod exit;
 pub mod identity;
 pub mod log;
+pub mod outbox;
 pub mod policy;
-pub mod queue;
 pub mod random;
 pub mod run;
 pub mod schedule;
 pub mod session;
+pub mod signals;
+pub mod spool;
 pub mod status;
 pub mod url;

@@ -15,7 +15,7 @@ use protocol::wire;
 use crate::client::{Answer, Client};
 use crate::exit::Failure;
 use crate::identity::Cursor;
-use crate::queue::Batch;
+use crate::spool::Batch;
 use crate::{clock, random};
 
 /// What this process is, the same for all of its sessions.
@@ -124,6 +124,7 @@ impl Session {
             sent_boot_ms: clock::boot_ms(),
             sent_wall_ms: clock::wall_ms(),
             records: batch.records,
+            earlier_boots: (!batch.earlier_boots.is_empty()).then_some(batch.earlier_boots),
         });
         let head = RequestHead {
             method: "POST",

@@ -126,6 +126,7 @@ fn collect(host: &str) -> String {
     let report = Report {
         sent_boot_ms: 1,
         sent_wall_ms: 1,
+        earlier_boots: None,
         records: vec![protocol::v1::report::EncodedRecord(wire::encode(&record))],
     };
     Report::open(&wire::encode(&report)).unwrap();

@@ -19,7 +19,7 @@ use protocol::handshake;
 use protocol::keys::fingerprint;
 use protocol::v1::enroll::{EnrollRequest, ServerProof};
 use protocol::v1::hello::Hello;
-use protocol::v1::report::{Facts, Group, Record, Report, ReportAnswer};
+use protocol::v1::report::{EarlierBoot, Facts, Group, Record, Report, ReportAnswer};
 use protocol::wire;
 use support::*;
 
@@ -134,6 +134,23 @@ fn report_and_its_answer() {
     );
 }
 
+/// Added with the spool on disk, which outlives a boot.
+#[test]
+fn report_from_an_earlier_boot() {
+    let stored = same_bytes("report_earlier_boots", &wire::encode(&earlier_report()));
+    let (opened, _) = Report::open(&stored).unwrap();
+    assert_eq!(opened, earlier_report());
+    assert_eq!(opened.boots().collect::<Vec<_>>(), [Some([0x0b; 16]), None]);
+    let beyond = Report {
+        earlier_boots: Some(vec![EarlierBoot {
+            boot_id: [1; 16],
+            records: u32::MAX,
+        }]),
+        ..report()
+    };
+    assert_eq!(beyond.boots().count(), beyond.records.len());
+}
+
 #[test]
 fn every_stored_message_is_looked_at() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
@@ -149,6 +166,7 @@ fn every_stored_message_is_looked_at() {
         "hello_answer.json",
         "report.json",
         "report_answer.json",
+        "report_earlier_boots.json",
         "server_proof.json",
     ];
     assert_eq!(names, known, "a file without a test proves nothing");
@@ -203,6 +221,8 @@ fn fields_that_later_versions_add_are_skipped() {
     tolerates_added_field(&hello());
     tolerates_added_field(&hello_answer());
     tolerates_added_field(&report());
+    tolerates_added_field(&earlier_report());
+    tolerates_added_field(&earlier_report().earlier_boots.unwrap()[0]);
     tolerates_added_field(&full_record());
     tolerates_added_field(&least_record());
     tolerates_added_field(&report_answer());

@@ -151,6 +151,7 @@ impl Link {
             sent_boot_ms: clock::boot_ms(),
             sent_wall_ms: clock::wall_ms(),
             records: batch.records,
+            earlier_boots: None,
         });
         let head = RequestHead {
             method: "POST",

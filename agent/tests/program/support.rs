@@ -45,6 +45,14 @@ pub struct State {
     pub epoch: u32,
     pub stored_seq: u64,
     pub interval_ms: u32,
+    /// Reports are read and never answered.
+    pub is_hanging: bool,
+    /// Goes with every refusal.
+    pub retry_after_s: Option<u32>,
+    /// Records that came although they were stored already.
+    pub doubled: u64,
+    /// How many records each accepted report held.
+    pub batches: Vec<usize>,
     session: Option<SessionKeys>,
 }
 
@@ -85,6 +93,10 @@ impl FakeServer {
             epoch: 1,
             stored_seq: 0,
             interval_ms: 1_000,
+            is_hanging: false,
+            retry_after_s: None,
+            doubled: 0,
+            batches: Vec::new(),
             session: None,
         }));
         let shared = state.clone();
@@ -149,6 +161,12 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
         .push((format!("{method} {path}"), head.len() + length));
     state.raw_bytes.extend_from_slice(&head);
     state.raw_bytes.extend_from_slice(&body);
+    if state.is_hanging && path == PATH_REPORT {
+        drop(state);
+        loop {
+            std::thread::park();
+        }
+    }
     let (status, auth, answer) = match path {
         PATH_SERVER => {
             let nonce = target.split_once("nonce=")?.1;
@@ -165,10 +183,14 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
         ),
         _ => (404, None, Vec::new()),
     };
+    let retry_after = state
+        .retry_after_s
+        .filter(|_| status >= 400)
+        .map_or_else(String::new, |s| format!("retry-after: {s}\r\n"));
     drop(state);
     let auth = auth.map_or_else(String::new, |auth| format!("{HEADER_AUTH}: {auth}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{auth}\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{auth}{retry_after}\r\n",
         answer.len()
     );
     stream.write_all(&[head.as_bytes(), &answer].concat()).ok()
@@ -275,8 +297,11 @@ fn report(state: &mut State, auth: Option<&str>, body: &[u8], head_bytes: usize)
         });
         return (200, Some(keys.seal_answer(201, &auth.mac, &answer)), answer);
     }
+    state.batches.push(records.len());
     for record in records {
-        if (record.epoch, record.seq) > (state.epoch, state.stored_seq) {
+        if (record.epoch, record.seq) <= (state.epoch, state.stored_seq) {
+            state.doubled += 1;
+        } else {
             state.epoch = record.epoch;
             state.stored_seq = record.seq;
             state.records.push(record);

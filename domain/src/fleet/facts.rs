@@ -88,6 +88,11 @@ macro_rules! collectors {
                 match wire { $($wire => Some(Collector::$variant),)+ _ => None }
             }
 
+            /// Does it measure? The spool only says when the disk refuses it.
+            pub fn is_source(self) -> bool {
+                self != Collector::Spool
+            }
+
             /// As written in `agent.toml` under `[collectors]`.
             pub fn name(self) -> &'static str {
                 match self { $(Collector::$variant => $name),+ }
@@ -107,6 +112,7 @@ collectors! {
     Uptime = 8, "uptime";
     Processes = 9, "processes";
     Facts = 10, "facts";
+    Spool = 11, "spool";
 }
 
 /// How a collector's last run ended.

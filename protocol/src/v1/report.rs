@@ -18,6 +18,23 @@ pub struct Report {
     /// The records, each encoded, so that each has a digest of its own.
     #[n(2)]
     pub records: Vec<EncodedRecord>,
+    /// Which records were taken in earlier boots than the one of the session's hello. The first so many records are of
+    /// the first boot named, the next of the next; what follows is of this boot.
+    #[n(3)]
+    pub earlier_boots: Option<Vec<EarlierBoot>>,
+}
+
+/// Records of an earlier boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct EarlierBoot {
+    /// Its boot id; zeros when that is not known any more.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub boot_id: [u8; 16],
+    /// How many records.
+    #[n(1)]
+    pub records: u32,
 }
 
 /// A [`Record`] in its exact bytes.
@@ -91,7 +108,7 @@ pub struct Lost {
     /// The last one's.
     #[n(2)]
     pub last_age_ms: u64,
-    /// Why: `queue_full`, `refused`.
+    /// Why: `queue_full`, `refused`, `spool_damaged`.
     #[n(3)]
     pub reason: String,
 }
@@ -269,6 +286,20 @@ impl Report {
             records.push(record);
         }
         Ok((report, records))
+    }
+}
+
+impl Report {
+    /// The boot in which each record was taken, where the report names it.
+    pub fn boots(&self) -> impl Iterator<Item = Option<[u8; 16]>> {
+        let earlier = self.earlier_boots.as_deref().unwrap_or_default();
+        let named = earlier.iter().flat_map(|boot| {
+            let count = usize::try_from(boot.records).unwrap_or(RECORDS_MAX);
+            std::iter::repeat_n(Some(boot.boot_id), count.min(RECORDS_MAX))
+        });
+        named
+            .chain(std::iter::repeat(None))
+            .take(self.records.len())
     }
 }
 

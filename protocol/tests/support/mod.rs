@@ -10,8 +10,8 @@ use protocol::token::EnrollmentToken;
 use protocol::v1::enroll::{EnrollAnswer, EnrollRequest};
 use protocol::v1::hello::{Hello, HelloAnswer};
 use protocol::v1::report::{
-    CollectorRun, EncodedRecord, Facts, Filesystem, Group, Interface, Lost, Record, Report,
-    ReportAnswer,
+    CollectorRun, EarlierBoot, EncodedRecord, Facts, Filesystem, Group, Interface, Lost, Record,
+    Report, ReportAnswer,
 };
 use protocol::wire;
 
@@ -199,6 +199,17 @@ pub fn report_of(records: &[Record]) -> Report {
             .iter()
             .map(|record| EncodedRecord(wire::encode(record)))
             .collect(),
+        earlier_boots: None,
+    }
+}
+
+pub fn earlier_report() -> Report {
+    Report {
+        earlier_boots: Some(vec![EarlierBoot {
+            boot_id: [0x0b; 16],
+            records: 1,
+        }]),
+        ..report()
     }
 }
 

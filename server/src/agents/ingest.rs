@@ -29,8 +29,16 @@ pub struct Received {
 ///
 /// Same boot: `received − (sent on boot clock − taken on boot clock)`, so that no wall clock matters. An earlier boot:
 /// `taken on wall clock − skew`. Never later than the receipt.
-fn taken_at(received: Received, report: &Report, record: &Record) -> i64 {
-    let same_boot = record.boot_id.is_none_or(|boot| boot == received.boot_id);
+fn taken_at(
+    received: Received,
+    report: &Report,
+    record: &Record,
+    earlier: Option<[u8; 16]>,
+) -> i64 {
+    let same_boot = record
+        .boot_id
+        .or(earlier)
+        .is_none_or(|boot| boot == received.boot_id);
     let age_ms = if same_boot {
         i64::try_from(report.sent_boot_ms.saturating_sub(record.taken_boot_ms))
             .unwrap_or(AGE_MS_MAX)
@@ -64,8 +72,9 @@ pub fn open(received: Received, report: &Report, records: &[Record]) -> Opened {
     let placed = records
         .iter()
         .zip(&report.records)
-        .map(|(record, encoded)| {
-            let t_ms = taken_at(received, report, record);
+        .zip(report.boots())
+        .map(|((record, encoded), earlier)| {
+            let t_ms = taken_at(received, report, record, earlier);
             let samples = record
                 .samples()
                 .filter_map(|(instance, metric, value)| {
@@ -128,6 +137,7 @@ fn gap_reason(told: &str) -> &'static str {
     match told {
         "queue_full" => "dropped_by_agent",
         "refused" => "refused_by_server",
+        "spool_damaged" => "damaged_at_agent",
         _ => "lost_by_agent",
     }
 }
@@ -212,6 +222,7 @@ mod tests {
             sent_boot_ms,
             sent_wall_ms: 0,
             records,
+            earlier_boots: None,
         }
     }
 
@@ -248,6 +259,28 @@ mod tests {
             [970_000, 400_000, 1_000_000],
             "never after the receipt"
         );
+    }
+
+    #[test]
+    fn records_of_an_earlier_boot_that_the_report_names_are_placed_by_the_wall_clock() {
+        let record = |seq| Record {
+            seq,
+            taken_boot_ms: 90_000,
+            taken_at_ms: 3_600_000 + 400_000,
+            ..Record::default()
+        };
+        let records = [record(1), record(2), record(3)];
+        let boot = |boot_id, records| protocol::v1::report::EarlierBoot { boot_id, records };
+        let report = Report {
+            earlier_boots: Some(vec![boot([0; 16], 1), boot([2; 16], 1)]),
+            ..report(100_000, &records)
+        };
+        let placed: Vec<i64> = open(RECEIVED, &report, &records)
+            .records
+            .iter()
+            .map(|record| record.t_ms)
+            .collect();
+        assert_eq!(placed, [400_000, 400_000, 990_000]);
     }
 
     #[test]

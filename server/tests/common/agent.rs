@@ -198,6 +198,7 @@ impl TestAgent {
             sent_boot_ms: 1_000_000,
             sent_wall_ms: 0,
             records,
+            earlier_boots: None,
         })
     }
 
