@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use domain::fleet::Collector;
 use domain::text::{clean_label, is_slug};
 use domain::time::parse_duration_ms;
+use protocol::v1::hello::Suggested;
 use toml::{Table, Value};
 
 use crate::exit::Failure;
@@ -79,6 +80,24 @@ impl Default for Config {
             packs_dir: None,
             is_publish_enabled: false,
         }
+    }
+}
+
+impl Config {
+    /// What the server is told about the host beyond facts; `None` when the settings say nothing.
+    pub fn suggested(&self) -> Option<Suggested> {
+        let suggested = Suggested {
+            name: self.name.clone(),
+            system: self.system.clone(),
+            cluster: self.cluster.clone(),
+            role: self.role.clone(),
+            tags: self
+                .tags
+                .iter()
+                .map(|(tag, value)| (tag.clone(), value.clone()))
+                .collect(),
+        };
+        (suggested != Suggested::default()).then_some(suggested)
     }
 }
 

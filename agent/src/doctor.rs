@@ -275,7 +275,7 @@ fn server(identity: &Identity, client: &Client, checks: &mut Checks) {
 
 fn collectors(config: &Config, policy: &Policy, checks: &mut Checks) {
     let mut collectors = Collectors::new(&Roots::default(), &config.off);
-    let (_, mut runs) = collectors.collect(clock::boot_ns);
+    let (_, mut runs) = collectors.collect(clock::boot_ns, false, &[]);
     runs.push(
         collectors
             .facts(clock::boot_ns, clock::wall_ms(), &policy.text)

@@ -16,6 +16,8 @@ pub mod doctor;
 pub mod enroll;
 pub mod exit;
 pub mod identity;
+pub mod install;
+pub mod lists;
 pub mod log;
 pub mod outbox;
 pub mod policy;

@@ -11,10 +11,11 @@ use protocol::v1::report::{Record, ReportAnswer};
 use protocol::{RECORDS_MAX, wire};
 
 use crate::client::Client;
-use crate::collect::{Collectors, Outcome, Roots, Run, boot_id};
+use crate::collect::{Collectors, Lists, Outcome, Roots, Run, boot_id};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::{Cursor, CursorFile, Identity, StateFolder, StateLock};
+use crate::lists::ListsState;
 use crate::outbox::{FactsState, RunsState};
 use crate::policy::Policy;
 use crate::schedule::{
@@ -26,6 +27,7 @@ use crate::spool::{Opening, Spool};
 use crate::url::ServerUrl;
 use crate::{clock, log, random};
 use domain::fleet::Collector;
+use domain::metric::Metric;
 
 const FACTS_EVERY_MS: u64 = 60_000;
 /// For the goodbye; the process ends [`crate::signals::STOP_MS_MAX`] after the signal whatever hangs.
@@ -94,6 +96,10 @@ struct Running {
     last_notes: Vec<String>,
     is_clock_told: bool,
     disk_trouble: Option<String>,
+    lists: Lists,
+    lists_state: ListsState,
+    /// This host's wall clock minus the server's, as last measured.
+    clock_skew_ms: Option<i64>,
     spool_folder: std::path::PathBuf,
 }
 
@@ -168,6 +174,9 @@ impl Running {
             last_notes: Vec::new(),
             is_clock_told: false,
             disk_trouble: None,
+            lists: Lists::new(&roots),
+            lists_state: ListsState::new(clock::boot_ms(), &config.off),
+            clock_skew_ms: None,
             spool_folder: folder.spool(),
             _lock: lock,
             identity,
@@ -247,10 +256,16 @@ impl Running {
         let (groups, mut runs) = if is_goodbye {
             (Vec::new(), Vec::new())
         } else {
-            self.collectors.collect(clock::boot_ns)
+            let skew = self.clock_skew_ms.map(|ms| (Metric::ClockSkewMs, ms));
+            self.collectors
+                .collect(clock::boot_ns, self.is_watched(), skew.as_slice())
         };
         if !is_goodbye {
             self.check_facts(taken_boot_ms, taken_at_ms);
+            let is_watched = self.is_watched();
+            self.lists_state
+                .read(&mut self.lists, clock::boot_ns(), is_watched);
+            runs.extend(self.lists_state.runs().cloned());
         }
         if let Some(trouble) = &self.disk_trouble {
             runs.push(Run {
@@ -279,14 +294,25 @@ impl Running {
             collectors: self.runs.due(taken_boot_ms, &runs, self.facts.run.as_ref()),
             lost: None,
             goodbye: is_goodbye.then_some(true),
+            sections: if is_goodbye {
+                None
+            } else {
+                self.lists_state.due(seq)
+            },
         });
         if dropped > 0 {
             log::warn(format!(
                 "{dropped} of the oldest records were dropped: {} wait for the server already",
                 self.spool.len()
             ));
+            self.lists_state.forget_sent();
             self.note_waiting();
         }
+    }
+
+    /// Does somebody look, so that the server wants reports more often than configured?
+    fn is_watched(&self) -> bool {
+        self.interval_ms < self.config.interval_ms
     }
 
     fn note_waiting(&mut self) {
@@ -320,6 +346,7 @@ impl Running {
             &self.cursor.get(),
             self.cursor.wants_new_epoch(),
             self.config.interval_ms,
+            self.config.suggested().as_ref(),
         );
         match opened {
             Ok((session, answer)) => {
@@ -330,6 +357,7 @@ impl Running {
                 }
                 self.session = Some(session);
                 self.facts.at_server = Some(answer.facts_digest);
+                self.lists_state.set_held(answer.sections.as_deref());
                 self.next_send_ms = 0;
                 self.tell_clock(answer.now_ms);
                 if answer.pending_review {
@@ -373,6 +401,7 @@ impl Running {
         let Some(acked) = self.spool.ack(epoch, seq) else {
             return Ok(0);
         };
+        self.lists_state.acked(acked.last.1);
         if acked.facts {
             self.facts.at_server = Some(self.facts.sent);
         }
@@ -392,8 +421,15 @@ impl Running {
             return;
         };
         let count = batch.records.len();
+        let (sent_ms, sent_at_ms) = (clock::boot_ms(), clock::wall_ms());
         match session.report(&self.client, batch) {
-            Ok(answer) => self.acknowledged(&answer, count),
+            Ok(answer) => {
+                // The server read its clock about half way between asking and being answered.
+                let half_way_ms = i64::try_from((clock::boot_ms() - sent_ms) / 2).unwrap_or(0);
+                let own_ms = sent_at_ms.saturating_add(half_way_ms);
+                self.clock_skew_ms = Some(own_ms.saturating_sub(answer.now_ms));
+                self.acknowledged(&answer, count);
+            }
             Err(Refusal::Unacceptable { is_proved, words }) => {
                 self.unacceptable(count, is_proved, &words)
             }
@@ -491,6 +527,7 @@ impl Running {
             if has_facts {
                 self.facts.refused = self.facts.sent;
             }
+            self.lists_state.forget_sent();
             self.note_waiting();
         }
     }
@@ -579,6 +616,7 @@ impl Running {
         }
         if config.off != self.config.off {
             self.collectors = Collectors::new(&Roots::default(), &config.off);
+            self.lists_state = ListsState::new(clock::boot_ms(), &config.off);
         }
         self.session = None;
         self.next_send_ms = 0;

@@ -8,7 +8,7 @@ use protocol::handshake::{self, HandshakeError};
 use protocol::http::{Code, PATH_HELLO, PATH_REPORT};
 use protocol::keys::PrivateKey;
 use protocol::session::{RequestHead, SessionKeys};
-use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
 use protocol::v1::report::{Report, ReportAnswer};
 use protocol::wire;
 
@@ -72,6 +72,7 @@ impl Session {
         cursor: &Cursor,
         wants_new_epoch: bool,
         interval_ms: u64,
+        suggested: Option<&Suggested>,
     ) -> Result<(Self, HelloAnswer), Refusal> {
         let no_random = |failure: Failure| Refusal::Later(failure.message);
         let sent = handshake::hello_request(
@@ -93,6 +94,7 @@ impl Session {
                 interval_s: u32::try_from(interval_ms / 1000).unwrap_or(u32::MAX),
                 wall_ms: clock::wall_ms(),
                 wants_new_epoch,
+                suggested: suggested.cloned(),
             },
         );
         let answer = client

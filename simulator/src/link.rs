@@ -124,6 +124,7 @@ impl Link {
                 interval_s: self.speaker.interval_s,
                 wall_ms: clock::wall_ms(),
                 wants_new_epoch: claim.wants_new_epoch,
+                suggested: None,
             },
         );
         let answer = self

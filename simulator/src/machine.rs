@@ -157,6 +157,7 @@ impl Machine {
                     speed_mbit: Some(1_000),
                 })
                 .collect(),
+            reboot_required: None,
         }
     }
 

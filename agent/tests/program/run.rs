@@ -72,7 +72,7 @@ fn it_reports_says_ready_and_says_goodbye() {
         state.records.last().unwrap(),
     );
     assert_eq!((last.goodbye, first.goodbye), (Some(true), None));
-    assert!(first.collectors.as_ref().unwrap().len() == 10);
+    assert!(first.collectors.as_ref().unwrap().len() == 12);
     let facts: Facts = wire::decode("facts", first.facts.as_ref().unwrap()).unwrap();
     assert!(!facts.hostname.is_empty() && facts.memory_bytes > Some(0));
     assert_eq!(
@@ -96,11 +96,19 @@ fn it_reports_says_ready_and_says_goodbye() {
 fn an_ordinary_report_is_small() {
     let server = FakeServer::start();
     let agent = Agent::enrolled_with(&server);
+    // Not faster than configured: nobody watches.
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
     let mut running = agent.run();
     running.wait_ready();
-    server.wait_for("a third report", |state| state.report_bytes.len() >= 3);
-    let bytes = *server.state().report_bytes.last().unwrap();
-    let instances = server.state().records.last().unwrap().groups.len();
+    server.wait_for("a fifth report", |state| state.report_bytes.len() >= 5);
+    let state = server.state();
+    // Lists and outcomes come when they are news; what remains comes every time.
+    let ordinary = |at: &usize| {
+        let record = &state.records[*at];
+        record.sections.is_none() && record.collectors.is_none()
+    };
+    let at = (2..state.report_bytes.len()).find(ordinary).unwrap();
+    let (bytes, instances) = (state.report_bytes[at], state.records[at].groups.len());
     // 600 bytes for the host and five instances; more instances may cost more.
     assert!(
         bytes <= 600 + instances.saturating_sub(6) * 60,
@@ -452,4 +460,58 @@ fn a_disk_that_refuses_is_said_and_costs_nothing_while_the_agent_runs() {
     running.wait_log("the disk takes records again");
     assert_eq!(running.stop(), Some(0));
     assert_all_of_it(&server);
+}
+
+#[test]
+fn lists_come_when_they_are_news_and_again_after_a_hello_of_a_server_that_has_none() {
+    use protocol::v1::section::{KIND_SOCKETS, Sockets};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    let sent = |state: &crate::support::State| {
+        let sections = state
+            .records
+            .iter()
+            .flat_map(|r| r.sections.iter().flatten());
+        sections
+            .filter(|section| section.kind == KIND_SOCKETS)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    server.wait_for("a list of sockets", |state| !sent(state).is_empty());
+    let first: Sockets = wire::decode("sockets", &sent(&server.state())[0].body).unwrap();
+    assert!(first.listeners.iter().any(|l| l.port == port), "{first:?}");
+    let before = sent(&server.state()).len();
+    server.state().forget_session();
+    server.wait_for("the list again", |state| sent(state).len() > before);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn what_the_settings_say_about_the_host_is_told_at_hello_and_anew_at_a_reload() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let settings =
+        |tag: &str| format!("name = \"shop front\"\ncluster = \"web\"\n[tags]\nrack = \"{tag}\"\n");
+    std::fs::write(agent.path("agent.toml"), settings("r1")).unwrap();
+    let mut running = agent.run();
+    running.wait_ready();
+    let told = server.state().hellos[0].suggested.clone().unwrap();
+    assert_eq!(
+        (told.name.as_deref(), told.cluster.as_deref()),
+        (Some("shop front"), Some("web"))
+    );
+    assert_eq!(told.tags, [("rack".to_owned(), "r1".to_owned())]);
+    std::fs::write(agent.path("agent.toml"), settings("r2")).unwrap();
+    running.signal(Signal::SIGHUP);
+    server.wait_for("the new tag", |state| {
+        let last = state
+            .hellos
+            .last()
+            .and_then(|hello| hello.suggested.as_ref());
+        last.is_some_and(|suggested| suggested.tags[0].1 == "r2")
+    });
 }

@@ -248,6 +248,7 @@ fn hello(state: &mut State, body: &[u8]) -> Answer {
         facts_digest: None,
         now_ms: 0,
         pending_review: false,
+        sections: None,
     };
     let (body, keys) = handshake::hello_answer(&state.key, [9; 32], &verified, answer).unwrap();
     state.session = Some(keys);

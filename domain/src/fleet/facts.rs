@@ -37,6 +37,9 @@ pub struct Facts {
     pub filesystems: Vec<FilesystemFact>,
     /// Network interfaces that are measured.
     pub interfaces: Vec<InterfaceFact>,
+    /// Why it should be rebooted; `None` when nothing says so.
+    #[serde(default)]
+    pub reboot_required: Option<String>,
 }
 
 /// A mounted filesystem.
@@ -113,6 +116,11 @@ collectors! {
     Processes = 9, "processes";
     Facts = 10, "facts";
     Spool = 11, "spool";
+    Sockets = 12, "sockets";
+    Temperature = 13, "temperature";
+    TopProcesses = 14, "top_processes";
+    Units = 15, "units";
+    Listeners = 16, "listeners";
 }
 
 /// How a collector's last run ended.

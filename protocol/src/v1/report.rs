@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::section::{SECTION_BYTES_MAX, SECTIONS_MAX, Section};
 use crate::wire::{self, WireError};
 use crate::{INSTANCE_BYTES_MAX, RECORDS_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
 
@@ -82,6 +83,9 @@ pub struct Record {
     /// The agent stops in good order.
     #[n(9)]
     pub goodbye: Option<bool>,
+    /// Lists that are news to the server.
+    #[n(10)]
+    pub sections: Option<Vec<Section>>,
 }
 
 /// Samples of one instance.
@@ -179,6 +183,9 @@ pub struct Facts {
     /// Interfaces measured.
     #[n(14)]
     pub interfaces: Vec<Interface>,
+    /// Why the host should be rebooted; absent when nothing says so.
+    #[n(15)]
+    pub reboot_required: Option<String>,
 }
 
 /// A mounted filesystem.
@@ -327,6 +334,22 @@ impl Record {
             return invalid(format!(
                 "seq is {}; numbers begin with 1 and fit into 63 bits",
                 self.seq
+            ));
+        }
+        let sections = self.sections.as_deref().unwrap_or_default();
+        if sections.len() > SECTIONS_MAX {
+            return Err(WireError::TooMany {
+                message: "record",
+                what: "number of sections",
+                given: sections.len(),
+                max: SECTIONS_MAX,
+            });
+        }
+        if let Some(long) = sections.iter().find(|s| s.body.len() > SECTION_BYTES_MAX) {
+            return invalid(format!(
+                "section {} has {} bytes, at most {SECTION_BYTES_MAX} are accepted",
+                long.kind,
+                long.body.len()
             ));
         }
         let mut samples = 0;
