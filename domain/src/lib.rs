@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod chart;
+pub mod disk;
 pub mod fleet;
 pub mod id;
 pub mod identity;

@@ -11,6 +11,7 @@ use utoipa::OpenApi;
 use crate::admin::{Answer, Command, Secret, socket};
 use crate::config::{Flags, LogFormat, Settings};
 use crate::enroll::service::NewToken;
+use crate::health::limits::raise_open_files;
 use crate::{admin, serve, web};
 
 /// Watches and manages production systems.
@@ -142,6 +143,9 @@ struct SettingsArgs {
     /// Accept plain HTTP beyond this machine
     #[arg(long, env = "OPSCENTER_INSECURE_HTTP", num_args = 0, value_parser = clap::builder::FalseyValueParser::new())]
     insecure_http: bool,
+    /// Address and port for /metrics without a token; otherwise it is served with one
+    #[arg(long, env = "OPSCENTER_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
     /// text or json
     #[arg(long, env = "OPSCENTER_LOG")]
     log: Option<String>,
@@ -364,6 +368,7 @@ impl SettingsArgs {
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
             insecure_http: self.insecure_http,
+            metrics_listen: self.metrics_listen.clone(),
             log: self.log.clone(),
         })
     }
@@ -430,6 +435,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
         }
     };
     start_log(settings.log);
+    tracing::debug!(open_files_max = raise_open_files(), "limits raised");
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -597,6 +603,7 @@ fn run_simulate(args: SimulateArgs) -> u8 {
             return 2;
         }
     };
+    raise_open_files();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

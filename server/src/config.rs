@@ -26,6 +26,8 @@ pub struct Flags {
     pub tls_key: Option<PathBuf>,
     /// `--insecure-http`
     pub insecure_http: bool,
+    /// `--metrics-listen`
+    pub metrics_listen: Option<String>,
     /// `--log`
     pub log: Option<String>,
 }
@@ -39,6 +41,7 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     insecure_http: Option<bool>,
+    metrics_listen: Option<String>,
     log: Option<String>,
     trusted_proxies: Vec<String>,
 }
@@ -72,6 +75,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Plain HTTP beyond loopback was asked for.
     pub insecure_http: bool,
+    /// Where `/metrics` is served without a token, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// How the log is written.
     pub log: LogFormat,
     /// Whose `X-Forwarded-For` is believed.
@@ -91,6 +96,7 @@ impl Settings {
             public_url: None,
             tls: None,
             insecure_http: false,
+            metrics_listen: None,
             log: LogFormat::Text,
             trusted_proxies: Vec::new(),
         }
@@ -161,6 +167,13 @@ impl Settings {
                 LogFormat::Text
             }
         };
+        let metrics_listen = flags.metrics_listen.clone().or(file.metrics_listen).and_then(|text| {
+            let parsed = text.parse::<SocketAddr>().ok();
+            if parsed.is_none() {
+                problems.push(format!("metrics_listen: `{text:.60}` is not an address and port; write one such as 127.0.0.1:7701"));
+            }
+            parsed
+        });
         let mut trusted_proxies = Vec::new();
         for text in &file.trusted_proxies {
             match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
@@ -174,6 +187,7 @@ impl Settings {
             public_url,
             tls,
             insecure_http,
+            metrics_listen,
             log,
             trusted_proxies,
         });

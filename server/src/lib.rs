@@ -15,6 +15,7 @@ pub mod enroll;
 pub mod error;
 pub mod events;
 pub mod fleet;
+pub mod health;
 pub mod ops;
 pub mod people;
 pub mod random;

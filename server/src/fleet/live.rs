@@ -164,6 +164,11 @@ impl Live {
         self.changes.subscribe()
     }
 
+    /// Pages that follow something now.
+    pub fn viewers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// Wakes everybody one last time.
     pub fn close(&self) {
         self.changed();
