@@ -1,5 +1,5 @@
-//! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program and changes
-//! nothing outside its state folder.
+//! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program but
+//! `systemctl show`, and changes nothing outside its state folder ([`install`] apart, which a person calls).
 //!
 //! One thread: sample on the boot clock's grid ([`schedule`]), number and keep the record ([`identity`], [`spool`]),
 //! send what is unacknowledged over one kept connection ([`session`], [`client`]). An acknowledgement counts only when
