@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -103,10 +103,44 @@ impl FakeServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
-                std::thread::spawn(move || while serve(&stream, &shared).is_some() {});
+                std::thread::spawn(move || {
+                    let mut stream = stream;
+                    while serve(&mut stream, &shared).is_some() {}
+                });
             }
         });
         Self { url, state }
+    }
+
+    /// The same behind TLS, and its certificate, which nobody knows.
+    pub fn start_tls() -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
+        .unwrap();
+        let config = Arc::new(config);
+        // What it would answer in the open is never asked: only its state and its answers are used.
+        let mut server = Self::start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        server.url = format!("https://{}", listener.local_addr().unwrap());
+        let shared = server.state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (shared, config) = (shared.clone(), config.clone());
+                std::thread::spawn(move || {
+                    let connection = rustls::ServerConnection::new(config).unwrap();
+                    let mut stream = rustls::StreamOwned::new(connection, stream);
+                    while serve(&mut stream, &shared).is_some() {}
+                });
+            }
+        });
+        (server, made.cert.pem())
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -134,7 +168,7 @@ impl FakeServer {
     }
 }
 
-fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
+fn serve(stream: &mut (impl Read + Write), shared: &Mutex<State>) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -193,7 +227,10 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
         "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{auth}{retry_after}\r\n",
         answer.len()
     );
-    stream.write_all(&[head.as_bytes(), &answer].concat()).ok()
+    stream
+        .write_all(&[head.as_bytes(), &answer].concat())
+        .ok()?;
+    stream.flush().ok()
 }
 
 type Answer = (u16, Option<String>, Vec<u8>);
