@@ -200,7 +200,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read_messages(&bytes, &mut |_| {});
+            let _is_more = read_messages(&bytes, &mut |_| {});
         }
     }
 }

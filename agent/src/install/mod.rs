@@ -120,7 +120,6 @@ pub fn install(
         ));
     }
     let owner = owner(place);
-    make_folder(place, &place.at("/etc/oc-agent"), 0o755, None)?;
     if place.settings().exists() {
         say(&format!("kept {}", place.settings().display()));
     } else {
@@ -146,7 +145,6 @@ fn install_binary(place: &Place) -> Result<(), Failure> {
     let own = std::env::current_exe()
         .map_err(|error| Failure::could_not(format!("this program's own file: {error}")))?;
     let bytes = std::fs::read(&own).map_err(|error| failed(&own, "read", error))?;
-    make_folder(place, &place.at(place.prefix.join("bin")), 0o755, None)?;
     write_file(place, &place.binary(), &bytes, 0o755)
 }
 
