@@ -5,6 +5,7 @@
 //! It deliberately holds no wire messages (`protocol`), no SQL (`server/*/store.rs`) and no HTML (`app`).
 
 pub mod access;
+pub mod backup;
 pub mod chart;
 pub mod disk;
 pub mod fleet;

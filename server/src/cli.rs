@@ -11,8 +11,9 @@ use utoipa::OpenApi;
 use crate::admin::{Answer, Command, Secret, socket};
 use crate::config::{Flags, LogFormat, Settings};
 use crate::enroll::service::NewToken;
+use crate::events::Actor;
 use crate::health::limits::raise_open_files;
-use crate::{admin, serve, web};
+use crate::{admin, backup, serve, web};
 
 /// Watches and manages production systems.
 #[derive(Debug, Parser)]
@@ -107,6 +108,16 @@ enum ActionArgs {
         data: DataArgs,
         #[command(subcommand)]
         action: AuditAction,
+    },
+    /// Copies of everything the server knows
+    #[command(
+        after_help = "Example:\n  operations-center backup create /mnt/backup/oc.tar && operations-center backup verify /mnt/backup/oc.tar"
+    )]
+    Backup {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: BackupAction,
     },
     /// A fleet of agents that are only simulated, for load and for trying things out
     #[command(
@@ -286,6 +297,30 @@ enum AuditAction {
     Verify,
 }
 
+#[derive(Debug, Subcommand)]
+enum BackupAction {
+    /// Write a backup, also while the server runs
+    #[command(after_help = "Example:\n  operations-center backup create /mnt/backup/oc.tar")]
+    Create {
+        /// File to write; it must not exist
+        file: PathBuf,
+    },
+    /// Check a backup: digests, databases, audit log
+    #[command(after_help = "Example:\n  operations-center backup verify /mnt/backup/oc.tar")]
+    Verify {
+        /// A backup
+        file: PathBuf,
+    },
+    /// Put a backup into an empty folder
+    #[command(
+        after_help = "Example:\n  operations-center backup restore /mnt/backup/oc.tar --data ./restored"
+    )]
+    Restore {
+        /// A backup
+        file: PathBuf,
+    },
+}
+
 #[derive(Debug, Args)]
 struct SimulateArgs {
     /// Address of the server
@@ -346,6 +381,7 @@ pub fn main() -> ExitCode {
             data,
             action: AuditAction::Verify,
         } => local(&data, Command::AuditVerify),
+        ActionArgs::Backup { data, action } => run_backup(&data, action),
         ActionArgs::Simulate(args) => run_simulate(args),
     };
     ExitCode::from(code)
@@ -456,7 +492,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -591,6 +627,50 @@ fn without_server(data: &Path, command: &Command) -> Result<Answer, String> {
             Err(error) => Err(chain(&error)),
         }
     })
+}
+
+fn run_backup(data: &DataArgs, action: BackupAction) -> u8 {
+    let result = match action {
+        BackupAction::Create { file } => {
+            return match std::path::absolute(&file) {
+                Ok(file) => local(data, Command::BackupCreate { file }),
+                Err(error) => {
+                    complain(&format!("{}: {error}", file.display()));
+                    2
+                }
+            };
+        }
+        BackupAction::Verify { file } => {
+            runtime().map(|runtime| runtime.block_on(backup::verify::verify(&file)))
+        }
+        BackupAction::Restore { file } => {
+            let who = Actor::CommandLine(nix::unistd::getuid().as_raw());
+            runtime()
+                .map(|runtime| runtime.block_on(backup::restore::restore(&file, &data.data, who)))
+        }
+    };
+    match result {
+        Ok(Ok(verified)) => {
+            let manifest = &verified.manifest;
+            let made = domain::time::format_utc(domain::time::Timestamp(manifest.created_at_ms));
+            if data.json {
+                let json = serde_json::json!({ "ok": true, "version": manifest.version,
+                    "created_at_ms": manifest.created_at_ms, "events": verified.events, "files": manifest.files });
+                print(&json.to_string());
+            } else {
+                print(&format!(
+                    "ok, made {made} by version {}, {} events",
+                    manifest.version, verified.events
+                ));
+            }
+            0
+        }
+        Ok(Err(error)) => {
+            complain(&chain(&error));
+            1
+        }
+        Err(code) => code,
+    }
 }
 
 fn run_simulate(args: SimulateArgs) -> u8 {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use domain::backup::BackupPolicy;
+use domain::time::parse_duration_ms;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -44,6 +46,37 @@ struct File {
     metrics_listen: Option<String>,
     log: Option<String>,
     trusted_proxies: Vec<String>,
+    backup: BackupFile,
+}
+
+/// `[backup]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BackupFile {
+    dir: Option<PathBuf>,
+    every: Option<String>,
+    keep: Option<usize>,
+}
+
+/// Scheduled backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// Where; `None`: `backups` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// How often, and how many.
+    pub policy: BackupPolicy,
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            policy: BackupPolicy {
+                every_ms: 86_400_000,
+                keep: 3,
+            },
+        }
+    }
 }
 
 /// How the log is written.
@@ -81,12 +114,34 @@ pub struct Settings {
     pub log: LogFormat,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Scheduled backups.
+    pub backup: BackupSettings,
 }
 
 /// All that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigErrors(pub Vec<String>);
+
+impl BackupFile {
+    fn settings(self) -> Result<BackupSettings, String> {
+        let mut settings = BackupSettings::default();
+        settings.dir = self.dir;
+        if let Some(keep) = self.keep {
+            settings.policy.keep = keep;
+        }
+        if let Some(text) = self.every {
+            settings.policy.every_ms =
+                parse_duration_ms(&text).map_err(|error| format!("backup.every: {error}"))?;
+            if settings.policy.every_ms < 60_000 {
+                return Err(format!(
+                    "backup.every: `{text:.20}` is less than a minute; write one such as 24h, or `keep = 0` for no scheduled backups"
+                ));
+            }
+        }
+        Ok(settings)
+    }
+}
 
 impl Settings {
     /// Settings of a server on loopback, as tests and local commands use them.
@@ -99,6 +154,7 @@ impl Settings {
             metrics_listen: None,
             log: LogFormat::Text,
             trusted_proxies: Vec::new(),
+            backup: BackupSettings::default(),
         }
     }
 
@@ -174,6 +230,13 @@ impl Settings {
             }
             parsed
         });
+        let backup = match file.backup.settings() {
+            Ok(backup) => backup,
+            Err(problem) => {
+                problems.push(problem);
+                BackupSettings::default()
+            }
+        };
         let mut trusted_proxies = Vec::new();
         for text in &file.trusted_proxies {
             match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
@@ -190,6 +253,7 @@ impl Settings {
             metrics_listen,
             log,
             trusted_proxies,
+            backup,
         });
         if let Some(problem) = settings.as_ref().and_then(Self::exposure) {
             problems.push(problem);

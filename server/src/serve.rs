@@ -12,6 +12,7 @@ use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::socket;
+use crate::backup;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
@@ -129,6 +130,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
         say(&format!("setup {base_url}/setup?code={code}"));
     }
     let disk = tokio::spawn(health::disk::watch(ops.clone()));
+    let backups = tokio::spawn(backup::schedule::run(ops.clone()));
     let metrics = metrics_listener(&ops).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
@@ -162,7 +164,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     announce.abort();
     stop.abort();
     // They only wait; nothing they do can be half done.
-    let _ended = tokio::join!(admin, disk, metrics);
+    let _ended = tokio::join!(admin, disk, backups, metrics);
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;
