@@ -21,6 +21,7 @@ use leptos::server_fn::BoxedStream;
 use super::chart::{self, Input, Window};
 use super::live::HostLive;
 use super::store::HostState;
+use crate::agents::ingest;
 use crate::error::OpsError;
 use crate::events;
 use crate::ops::Ops;
@@ -417,6 +418,19 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
             && authorize(role, Action::RetireNodes).is_ok(),
         events: events_of(ops, Some(id)).await?,
     })
+}
+
+/// The lists that a node's host told: processes, services, where it listens, certificates.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn node_sections(ops: &Ops, id: &str) -> Result<domain::fleet::Sections, OpsError> {
+    let host = find_host(ops, id)?;
+    let mut known = domain::fleet::Sections::default();
+    for stored in super::store::list_sections(ops.state.read(), &host.record.id).await? {
+        ingest::add_section(&mut known, stored.kind, stored.taken_at_ms, &stored.body);
+    }
+    Ok(known)
 }
 
 /// A node's charts, drawn.
