@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -85,6 +86,7 @@ impl Db {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -101,6 +103,7 @@ impl Db {
             .map_err(open_error)?;
         check_version(&write).await.map_err(open_error)??;
         migrate(path, &write, migrations).await?;
+        make_shrinkable(&write).await.map_err(open_error)?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "ON"))
@@ -149,6 +152,20 @@ async fn check_version(pool: &SqlitePool) -> Result<Result<(), DbError>, sqlx::E
     } else {
         Ok(())
     })
+}
+
+/// A file that was made without it learns to give space back; this rewrites it once.
+async fn make_shrinkable(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    const INCREMENTAL: i64 = 2;
+    let mode: i64 = sqlx::query_scalar("PRAGMA auto_vacuum")
+        .fetch_one(pool)
+        .await?;
+    if mode != INCREMENTAL {
+        sqlx::raw_sql("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+            .execute(pool)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn migrate(path: &Path, pool: &SqlitePool, migrations: &Migrator) -> Result<(), DbError> {

@@ -18,6 +18,7 @@ use crate::datadir::{DataDir, DataDirError};
 use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
+use crate::series;
 
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -119,6 +120,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     ops.bound.get_or_init(|| bound);
     let admin = socket::listen(&ops).map_err(io("making the socket for local commands"))?;
     let admin = tokio::spawn(socket::serve(ops.clone(), admin));
+    let history = tokio::spawn(series::history::run(ops.clone()));
     let base_url = ops.base_url();
     if people::service::needs_setup(&ops)
         .await
@@ -160,6 +162,8 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     stop.abort();
     // It only waits for connections; nothing it does can be half done.
     let _ended = admin.await;
+    // It ends between two of its transactions.
+    let _ended = history.await;
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;
