@@ -390,6 +390,53 @@ async fn a_step_that_fails_changes_nothing_and_is_done_the_next_time() {
     assert_same(&history.answers(from_ms, NOW_MS).await, &before);
 }
 
+/// `work` after so many polls at most; then it is dropped where it stands, as if the process had been killed there.
+async fn killed_after<F: Future>(polls: u32, work: F) -> Option<F::Output> {
+    let mut work = std::pin::pin!(work);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_sealer_that_is_killed_anywhere_loses_and_doubles_nothing() {
+    let mut history = History::new().await;
+    // Two days that are sealed, one that goes to minutes.
+    let from_ms = NOW_MS - 60 * HOUR_MS;
+    history
+        .append(every(20 * SECOND_MS, from_ms, NOW_MS), None)
+        .await;
+    history.seal(NOW_MS - 20 * HOUR_MS).await;
+    let before = history.answers(from_ms, NOW_MS).await;
+    let (mut polls, mut kills, mut stages) = (1, 0, std::collections::BTreeSet::new());
+    loop {
+        let is_done = killed_after(polls, history.seal(NOW_MS)).await.is_some();
+        kills += u32::from(!is_done);
+        polls += 1;
+        let chunks = history.chunks().await;
+        stages.insert(chunks.clone());
+        let after = history.answers(from_ms, NOW_MS).await;
+        // Raw points go when their time is over; all the coarser levels stay what they are.
+        for (found, wanted) in after[1..4].iter().zip(&before[1..4]) {
+            for key in series() {
+                assert_points(&found[&key].points, &wanted[&key].points, "levels");
+            }
+        }
+        if is_done {
+            break;
+        }
+    }
+    assert!(kills > 10, "{kills} kills");
+    assert!(stages.len() > 2, "seen at {} stages", stages.len());
+    assert_eq!(history.seal(NOW_MS).await, Tally::default());
+}
+
 #[tokio::test]
 async fn retention_deletes_what_is_old_and_nothing_newer() {
     let mut history = History::new().await;

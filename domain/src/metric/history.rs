@@ -295,14 +295,23 @@ impl Places {
         }
     }
 
+    /// What is older than this does not go to `level`.
+    pub fn cut_ms(&self, level: Level) -> i64 {
+        let [raw, one_minute, ten_minutes, one_hour] = self.cuts;
+        match level {
+            Level::Raw => raw,
+            Level::OneMinute => one_minute,
+            Level::TenMinutes => ten_minutes,
+            Level::OneHour => one_hour,
+        }
+    }
+
     /// The part of ascending `points` that goes to `level`.
     pub fn part<'p>(&self, level: Level, points: &'p [(i64, i64)]) -> &'p [(i64, i64)] {
-        let [raw, one_minute, ten_minutes, one_hour] = self.cuts;
-        let (from_ms, to_ms) = match level {
-            Level::Raw => (raw, i64::MAX),
-            Level::OneMinute => (one_minute, raw),
-            Level::TenMinutes => (ten_minutes, i64::MAX),
-            Level::OneHour => (one_hour, i64::MAX),
+        let from_ms = self.cut_ms(level);
+        let to_ms = match level {
+            Level::OneMinute => self.cut_ms(Level::Raw),
+            _ => i64::MAX,
         };
         let start = points.partition_point(|(t_ms, _)| *t_ms < from_ms);
         let end = points.partition_point(|(t_ms, _)| *t_ms < to_ms || to_ms == i64::MAX);

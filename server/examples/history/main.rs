@@ -128,9 +128,17 @@ async fn main() -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let after_bytes = size()?;
 
+    let db = Db::open(&path, &METRICS_MIGRATIONS).await?;
+    Sealer::new(db.clone(), Retention::default())
+        .run_once(TO_MS + 4 * DAY_MS, &stop)
+        .await?;
+    db.close().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let minutes_bytes = size()?;
+
     let document = serde_json::json!({
         "nodes": NODES, "gauges": samples / u64::from(NODES) / (DAY_MS / INTERVAL_MS).unsigned_abs(), "samples": samples,
-        "before_bytes": before_bytes, "after_bytes": after_bytes,
+        "before_bytes": before_bytes, "after_bytes": after_bytes, "minutes_bytes": minutes_bytes,
         "write_ms": write_ms, "seal_ms": seal_ms, "seal_steps": sealed,
         "read_day_ms": page_ms, "read_day_points": page,
         "read_100_years_ms": hundred_years_ms, "read_100_years_points": points,

@@ -26,9 +26,9 @@ const TICK: Duration = Duration::from_secs(60);
 const CHUNKS_A_PLAN: i64 = 500;
 /// Pages given back in one transaction: 2 MiB.
 const PAGES_A_STEP: u32 = 512;
-/// Free pages that are kept for what comes next: 1 MiB, and a sixty-fourth of the file.
-const PAGES_SPARE: u64 = 256;
-const SPARE_SHARE: u64 = 64;
+/// Free pages that are kept for what comes next: a quarter of a MiB, or a sixteenth of the file.
+const PAGES_SPARE: u64 = 64;
+const SPARE_SHARE: u64 = 16;
 /// Old gaps and marks deleted at once.
 const SPANS_A_STEP: i64 = 1_000;
 

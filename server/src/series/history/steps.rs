@@ -195,6 +195,12 @@ async fn seal(
     for chunk in &chunks {
         store::upsert_chunk(&mut tx, chunk).await?;
     }
+    // What came too late for a level is missing there for the same reason as what was deleted.
+    for level in Level::ALL {
+        if from_ms < places.cut_ms(level) {
+            store::move_cut(&mut tx, level, places.cut_ms(level)).await?;
+        }
+    }
     commit(tx).await
 }
 
