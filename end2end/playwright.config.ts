@@ -11,8 +11,7 @@ export default defineConfig({
   fullyParallel: false,
   // Each worker has its own server and browser; the machines this runs on have two cores.
   workers: 1,
-  // Shared machines stall for seconds; a failure that repeats is a failure.
-  retries: 1,
+  retries: 0,
   forbidOnly: Boolean(process.env.CI),
   timeout: 60_000,
   expect: { timeout: 10_000 },

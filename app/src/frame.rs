@@ -174,9 +174,9 @@ pub fn ThemeSwitch(
         }
     });
     view! {
-        <form class="theme-switch" method="post" action="/preferences" aria-label="Theme">
+        <form method="post" action="/preferences">
             <input type="hidden" name="next" value=here />
-            {buttons}
+            <div class="theme-switch" role="group" aria-label="Theme">{buttons}</div>
         </form>
     }
     .into_any()
@@ -215,12 +215,17 @@ fn PageNotices(page: PageContext) -> impl IntoView {
             "This connection is not encrypted: passwords and data can be read on the way. Use TLS, or a proxy that does."
         </Banner>
     });
+    let notices: Vec<_> = page
+        .notices
+        .into_iter()
+        .map(|notice| view! { <Banner tone=Tone::Warning>{notice}</Banner> })
+        .collect();
     let version = page.version;
     let updated = move || {
         let now = live.server_version().filter(|now| *now != version);
         now.map(|now| view! { <Banner tone=Tone::Info>"The server was updated to " {now} ". " <a href="" rel="external">"Reload"</a></Banner> })
     };
-    view! { {insecure} {updated} }
+    view! { {insecure} {notices} {updated} }
 }
 
 #[component]

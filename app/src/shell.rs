@@ -97,6 +97,39 @@ pub fn shell(assets: Assets) -> impl IntoView {
     .into_any()
 }
 
+/// A page that only says what went wrong with a form: no scripts, nothing of the fleet.
+#[cfg(feature = "ssr")]
+pub fn problem_document(assets: &Assets, heading: &str, lines: &[String], back: &str) -> String {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| view! { <p>{line.clone()}</p> })
+        .collect();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="robots" content="noindex" />
+                <meta name="color-scheme" content="light dark" />
+                {assets.css.clone().map(|css| view! { <link rel="stylesheet" href=css /> })}
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                <title>{format!("{heading} · Operations Center")}</title>
+            </head>
+            <body>
+                <main class="door">
+                    <div class="door-card">
+                        <h1>{heading.to_owned()}</h1>
+                        {lines}
+                        <a class="button button-primary" href=back.to_owned()>"Back"</a>
+                    </div>
+                </main>
+            </body>
+        </html>
+    }
+    .to_html()
+}
+
 /// Loads the wasm and hands the page over to it. URLs are ours and are written as JSON strings.
 #[cfg(feature = "ssr")]
 fn start_script(js: &str, wasm: &str) -> String {

@@ -5,7 +5,9 @@
 //! It deliberately holds no wire messages (`protocol`), no SQL (`server/*/store.rs`) and no HTML (`app`).
 
 pub mod access;
+pub mod backup;
 pub mod chart;
+pub mod disk;
 pub mod fleet;
 pub mod id;
 pub mod identity;

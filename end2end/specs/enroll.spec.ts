@@ -137,7 +137,6 @@ test("wrong fields are named, and what was typed is kept", async ({ page, watch 
 });
 
 test("whoever may only look is told who may", async ({ page, context, watch }) => {
-  test.skip(true, "not yet reliable: it failed or was not seen to pass in the last full run on a busy machine; see the closing note");
   watch.allow(FAILED_REQUEST);
   await site.addUser("viewer", "viewer", "only looking here");
   await context.clearCookies();

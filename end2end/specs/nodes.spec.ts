@@ -52,7 +52,6 @@ test.describe("two nodes", () => {
   });
 
   test("the form filters, keeps the order, and Back undoes it", async ({ page }) => {
-    test.skip(true, "not yet reliable: it failed or was not seen to pass in the last full run on a busy machine; see the closing note");
     await page.goto(`${site.url}/nodes?sort=-name`);
     await whenAlive(page);
     await expect(names(page)).toHaveText(["beta", "alpha"]);

@@ -11,7 +11,9 @@ use utoipa::OpenApi;
 use crate::admin::{Answer, Command, Secret, socket};
 use crate::config::{Flags, LogFormat, Settings};
 use crate::enroll::service::NewToken;
-use crate::{admin, serve, web};
+use crate::events::Actor;
+use crate::health::limits::raise_open_files;
+use crate::{admin, backup, serve, web};
 
 /// Watches and manages production systems.
 #[derive(Debug, Parser)]
@@ -107,6 +109,16 @@ enum ActionArgs {
         #[command(subcommand)]
         action: AuditAction,
     },
+    /// Copies of everything the server knows
+    #[command(
+        after_help = "Example:\n  operations-center backup create /mnt/backup/oc.tar && operations-center backup verify /mnt/backup/oc.tar"
+    )]
+    Backup {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(subcommand)]
+        action: BackupAction,
+    },
     /// A fleet of agents that are only simulated, for load and for trying things out
     #[command(
         after_help = "Example:\n  operations-center simulate --server http://127.0.0.1:7700 --token-file token --agents 100"
@@ -142,6 +154,9 @@ struct SettingsArgs {
     /// Accept plain HTTP beyond this machine
     #[arg(long, env = "OPSCENTER_INSECURE_HTTP", num_args = 0, value_parser = clap::builder::FalseyValueParser::new())]
     insecure_http: bool,
+    /// Address and port for /metrics without a token; otherwise it is served with one
+    #[arg(long, env = "OPSCENTER_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
     /// text or json
     #[arg(long, env = "OPSCENTER_LOG")]
     log: Option<String>,
@@ -282,6 +297,30 @@ enum AuditAction {
     Verify,
 }
 
+#[derive(Debug, Subcommand)]
+enum BackupAction {
+    /// Write a backup, also while the server runs
+    #[command(after_help = "Example:\n  operations-center backup create /mnt/backup/oc.tar")]
+    Create {
+        /// File to write; it must not exist
+        file: PathBuf,
+    },
+    /// Check a backup: digests, databases, audit log
+    #[command(after_help = "Example:\n  operations-center backup verify /mnt/backup/oc.tar")]
+    Verify {
+        /// A backup
+        file: PathBuf,
+    },
+    /// Put a backup into an empty folder
+    #[command(
+        after_help = "Example:\n  operations-center backup restore /mnt/backup/oc.tar --data ./restored"
+    )]
+    Restore {
+        /// A backup
+        file: PathBuf,
+    },
+}
+
 #[derive(Debug, Args)]
 struct SimulateArgs {
     /// Address of the server
@@ -342,6 +381,7 @@ pub fn main() -> ExitCode {
             data,
             action: AuditAction::Verify,
         } => local(&data, Command::AuditVerify),
+        ActionArgs::Backup { data, action } => run_backup(&data, action),
         ActionArgs::Simulate(args) => run_simulate(args),
     };
     ExitCode::from(code)
@@ -364,6 +404,7 @@ impl SettingsArgs {
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
             insecure_http: self.insecure_http,
+            metrics_listen: self.metrics_listen.clone(),
             log: self.log.clone(),
         })
     }
@@ -430,6 +471,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
         }
     };
     start_log(settings.log);
+    tracing::debug!(open_files_max = raise_open_files(), "limits raised");
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -450,7 +492,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -587,6 +629,50 @@ fn without_server(data: &Path, command: &Command) -> Result<Answer, String> {
     })
 }
 
+fn run_backup(data: &DataArgs, action: BackupAction) -> u8 {
+    let result = match action {
+        BackupAction::Create { file } => {
+            return match std::path::absolute(&file) {
+                Ok(file) => local(data, Command::BackupCreate { file }),
+                Err(error) => {
+                    complain(&format!("{}: {error}", file.display()));
+                    2
+                }
+            };
+        }
+        BackupAction::Verify { file } => {
+            runtime().map(|runtime| runtime.block_on(backup::verify::verify(&file)))
+        }
+        BackupAction::Restore { file } => {
+            let who = Actor::CommandLine(nix::unistd::getuid().as_raw());
+            runtime()
+                .map(|runtime| runtime.block_on(backup::restore::restore(&file, &data.data, who)))
+        }
+    };
+    match result {
+        Ok(Ok(verified)) => {
+            let manifest = &verified.manifest;
+            let made = domain::time::format_utc(domain::time::Timestamp(manifest.created_at_ms));
+            if data.json {
+                let json = serde_json::json!({ "ok": true, "version": manifest.version,
+                    "created_at_ms": manifest.created_at_ms, "events": verified.events, "files": manifest.files });
+                print(&json.to_string());
+            } else {
+                print(&format!(
+                    "ok, made {made} by version {}, {} events",
+                    manifest.version, verified.events
+                ));
+            }
+            0
+        }
+        Ok(Err(error)) => {
+            complain(&chain(&error));
+            1
+        }
+        Err(code) => code,
+    }
+}
+
 fn run_simulate(args: SimulateArgs) -> u8 {
     let (plan, duration_ms) = match simulation(&args) {
         Ok(asked) => asked,
@@ -597,6 +683,7 @@ fn run_simulate(args: SimulateArgs) -> u8 {
             return 2;
         }
     };
+    raise_open_files();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use domain::backup::BackupPolicy;
 use domain::metric::history::Retention;
 use domain::time::parse_duration_ms;
 use ipnet::IpNet;
@@ -30,6 +31,8 @@ pub struct Flags {
     pub tls_key: Option<PathBuf>,
     /// `--insecure-http`
     pub insecure_http: bool,
+    /// `--metrics-listen`
+    pub metrics_listen: Option<String>,
     /// `--log`
     pub log: Option<String>,
 }
@@ -43,9 +46,41 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     insecure_http: Option<bool>,
+    metrics_listen: Option<String>,
     log: Option<String>,
     trusted_proxies: Vec<String>,
     retention: RetentionTable,
+    backup: BackupFile,
+}
+
+/// `[backup]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BackupFile {
+    dir: Option<PathBuf>,
+    every: Option<String>,
+    keep: Option<usize>,
+}
+
+/// Scheduled backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// Where; `None`: `backups` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// How often, and how many.
+    pub policy: BackupPolicy,
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            policy: BackupPolicy {
+                every_ms: 86_400_000,
+                keep: 3,
+            },
+        }
+    }
 }
 
 /// `[retention]`
@@ -128,18 +163,42 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Plain HTTP beyond loopback was asked for.
     pub insecure_http: bool,
+    /// Where `/metrics` is served without a token, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// How the log is written.
     pub log: LogFormat,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How long samples are kept.
     pub retention: Retention,
+    /// Scheduled backups.
+    pub backup: BackupSettings,
 }
 
 /// All that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigErrors(pub Vec<String>);
+
+impl BackupFile {
+    fn settings(self) -> Result<BackupSettings, String> {
+        let mut settings = BackupSettings::default();
+        settings.dir = self.dir;
+        if let Some(keep) = self.keep {
+            settings.policy.keep = keep;
+        }
+        if let Some(text) = self.every {
+            settings.policy.every_ms =
+                parse_duration_ms(&text).map_err(|error| format!("backup.every: {error}"))?;
+            if settings.policy.every_ms < 60_000 {
+                return Err(format!(
+                    "backup.every: `{text:.20}` is less than a minute; write one such as 24h, or `keep = 0` for no scheduled backups"
+                ));
+            }
+        }
+        Ok(settings)
+    }
+}
 
 impl Settings {
     /// Settings of a server on loopback, as tests and local commands use them.
@@ -149,9 +208,11 @@ impl Settings {
             public_url: None,
             tls: None,
             insecure_http: false,
+            metrics_listen: None,
             log: LogFormat::Text,
             trusted_proxies: Vec::new(),
             retention: Retention::default(),
+            backup: BackupSettings::default(),
         }
     }
 
@@ -220,6 +281,20 @@ impl Settings {
                 LogFormat::Text
             }
         };
+        let metrics_listen = flags.metrics_listen.clone().or(file.metrics_listen).and_then(|text| {
+            let parsed = text.parse::<SocketAddr>().ok();
+            if parsed.is_none() {
+                problems.push(format!("metrics_listen: `{text:.60}` is not an address and port; write one such as 127.0.0.1:7701"));
+            }
+            parsed
+        });
+        let backup = match file.backup.settings() {
+            Ok(backup) => backup,
+            Err(problem) => {
+                problems.push(problem);
+                BackupSettings::default()
+            }
+        };
         let mut trusted_proxies = Vec::new();
         for text in &file.trusted_proxies {
             match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
@@ -234,9 +309,11 @@ impl Settings {
             public_url,
             tls,
             insecure_http,
+            metrics_listen,
             log,
             trusted_proxies,
             retention,
+            backup,
         });
         if let Some(problem) = settings.as_ref().and_then(Self::exposure) {
             problems.push(problem);

@@ -127,13 +127,26 @@ impl DataDir {
         &self.path
     }
 
+    /// The folder of keys, made when missing.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn keys_folder(&self) -> Result<PathBuf, DataDirError> {
+        let folder = self.path.join("keys");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(io_error(&folder))?;
+        Ok(folder)
+    }
+
     /// The server's identity: made on first use, on disk before anybody sees its public half.
     ///
     /// # Errors
     /// The file cannot be read or written, or holds something else.
     pub fn server_key(&self) -> Result<PrivateKey, DataDirError> {
-        let folder = self.path.join("keys");
-        let path = folder.join("server.key");
+        let path = self.path.join("keys").join("server.key");
         match File::open(&path) {
             Ok(mut file) => {
                 let mut text = String::new();
@@ -147,11 +160,7 @@ impl DataDir {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let seed = crate::random::bytes();
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&folder)
-                    .map_err(io_error(&folder))?;
+                self.keys_folder()?;
                 write_secret(&path, data_encoding::HEXLOWER.encode(&seed).as_bytes())?;
                 Ok(PrivateKey::from_seed(seed))
             }

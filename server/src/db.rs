@@ -55,6 +55,15 @@ pub enum DbError {
         #[source]
         source: MigrateError,
     },
+    /// It could not be copied before its schema would have changed; nothing was changed.
+    #[error("{path}: the database could not be copied before the update; is there room?")]
+    Copy {
+        /// Which database.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
     /// It cannot be opened.
     #[error("{path}: the database cannot be opened")]
     Open {
@@ -69,6 +78,7 @@ pub enum DbError {
 /// One database: one connection that writes, a few that read.
 #[derive(Debug, Clone)]
 pub struct Db {
+    path: PathBuf,
     write: SqlitePool,
     read: SqlitePool,
 }
@@ -102,6 +112,7 @@ impl Db {
             .await
             .map_err(open_error)?;
         check_version(&write).await.map_err(open_error)??;
+        copy_before_migration(path, &write, migrations).await?;
         migrate(path, &write, migrations).await?;
         make_shrinkable(&write).await.map_err(open_error)?;
         let read = SqlitePoolOptions::new()
@@ -109,7 +120,20 @@ impl Db {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(open_error)?;
-        Ok(Self { write, read })
+        Ok(Self {
+            path: path.to_owned(),
+            write,
+            read,
+        })
+    }
+
+    /// Writes a consistent, compact copy into `target`, which must not exist; writers go on meanwhile.
+    ///
+    /// # Errors
+    /// The copy cannot be written.
+    pub async fn copy_into(&self, target: &Path) -> Result<(), StoreError> {
+        let copied = copy(&self.path, target).await;
+        copied.map_err(StoreError::doing("copying a database"))
     }
 
     /// Connections that only read.
@@ -133,6 +157,134 @@ impl Db {
         self.read.close().await;
         self.write.close().await;
     }
+}
+
+/// Through a connection of its own: our readers may not even write elsewhere.
+async fn copy(path: &Path, target: &Path) -> Result<(), sqlx::Error> {
+    let source = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(SqliteConnectOptions::new().filename(path))
+        .await?;
+    let done = sqlx::query("VACUUM INTO $1")
+        .bind(target.to_string_lossy().into_owned())
+        .execute(&source)
+        .await;
+    source.close().await;
+    done?;
+    std::fs::File::open(target)
+        .and_then(|file| file.sync_all())
+        .map_err(sqlx::Error::Io)
+}
+
+/// A schema is only ever changed after a copy of the database was put into `backups` beside it.
+async fn copy_before_migration(
+    path: &Path,
+    pool: &SqlitePool,
+    migrations: &Migrator,
+) -> Result<(), DbError> {
+    let error = |source| DbError::Copy {
+        path: path.to_owned(),
+        source,
+    };
+    let known = newest(migrations);
+    let found = schema_of(pool).await.map_err(error)?;
+    let Some(found) = found.filter(|found| *found < known) else {
+        return Ok(());
+    };
+    let folder = path
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+        .join("backups");
+    let name = path
+        .file_stem()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let target = folder.join(format!("{name}-before-schema-{known}.db"));
+    let prepared =
+        std::fs::create_dir_all(&folder).and_then(|()| match std::fs::remove_file(&target) {
+            // Of an attempt that ended before its migration did.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        });
+    prepared.map_err(sqlx::Error::Io).map_err(error)?;
+    copy(path, &target).await.map_err(error)?;
+    tracing::info!(path = %target.display(), schema = found, "database copied before its schema changes");
+    Ok(())
+}
+
+/// The schema a database has; `None` for one that is new.
+async fn schema_of(pool: &SqlitePool) -> Result<Option<i64>, sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
+    )
+    .fetch_one(pool)
+    .await?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(pool)
+        .await
+}
+
+fn newest(migrations: &Migrator) -> i64 {
+    migrations
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Opens a copy to look into it; nothing of it is changed.
+///
+/// # Errors
+/// It is no database of ours, or one of a newer version.
+pub async fn open_copy(path: &Path, migrations: &Migrator) -> Result<SqlitePool, DbError> {
+    let open_error = |source| DbError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(
+            SqliteConnectOptions::new()
+                .filename(path)
+                .read_only(true)
+                .pragma("trusted_schema", "OFF")
+                .pragma("cell_size_check", "ON"),
+        )
+        .await
+        .map_err(open_error)?;
+    let (found, known) = (
+        schema_of(&pool).await.map_err(open_error)?,
+        newest(migrations),
+    );
+    match found {
+        Some(found) if found <= known => Ok(pool),
+        found => Err(DbError::Newer {
+            path: path.to_owned(),
+            found: found.unwrap_or(0),
+            known,
+        }),
+    }
+}
+
+/// The first damage that SQLite finds in a database, in its words.
+///
+/// # Errors
+/// When it cannot even be read.
+pub async fn find_damage(pool: &SqlitePool) -> Result<Option<String>, StoreError> {
+    let integrity: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("checking a database"))?;
+    if let Some(damage) = integrity.into_iter().find(|line| line != "ok") {
+        return Ok(Some(damage));
+    }
+    let orphans = sqlx::query("PRAGMA foreign_key_check")
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("checking a database"))?;
+    Ok((!orphans.is_empty()).then(|| format!("{} rows refer to what is not there", orphans.len())))
 }
 
 async fn check_version(pool: &SqlitePool) -> Result<Result<(), DbError>, sqlx::Error> {
@@ -171,18 +323,11 @@ async fn make_shrinkable(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 async fn migrate(path: &Path, pool: &SqlitePool, migrations: &Migrator) -> Result<(), DbError> {
     match migrations.run(pool).await {
         Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => {
-            let known = migrations
-                .iter()
-                .map(|migration| migration.version)
-                .max()
-                .unwrap_or(0);
-            Err(DbError::Newer {
-                path: path.to_owned(),
-                found,
-                known,
-            })
-        }
+        Err(MigrateError::VersionMissing(found)) => Err(DbError::Newer {
+            path: path.to_owned(),
+            found,
+            known: newest(migrations),
+        }),
         Err(source) => Err(DbError::Migrate {
             path: path.to_owned(),
             source,

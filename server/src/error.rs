@@ -101,6 +101,12 @@ pub enum OpsError {
         /// When it makes sense again.
         retry_after_s: u64,
     },
+    /// Too much is under way.
+    #[error("the server is busy; try again in {retry_after_s} s")]
+    Busy {
+        /// When it makes sense again.
+        retry_after_s: u64,
+    },
     /// An agent's request was refused; the code is what it decides by.
     #[error("{detail}")]
     Agent {
@@ -181,7 +187,7 @@ impl OpsError {
                 Code::Overloaded | Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Store => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -194,6 +200,7 @@ impl OpsError {
             | Self::NotFound { .. }
             | Self::Conflict(_)
             | Self::TooMany { .. }
+            | Self::Busy { .. }
             | Self::Store
             | Self::StorageUnavailable => 1,
         }
@@ -201,7 +208,7 @@ impl OpsError {
 
     fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::TooMany { retry_after_s } => Some(*retry_after_s),
+            Self::TooMany { retry_after_s } | Self::Busy { retry_after_s } => Some(*retry_after_s),
             Self::StorageUnavailable => Some(30),
             Self::Agent {
                 code: Code::Overloaded | Code::StorageUnavailable,
@@ -258,6 +265,7 @@ impl IntoResponse for OpsError {
         let code = match &self {
             Self::Agent { code, .. } => Some(code.as_str()),
             Self::StorageUnavailable => Some(Code::StorageUnavailable.as_str()),
+            Self::Busy { .. } => Some(Code::Overloaded.as_str()),
             _ => None,
         };
         let detail = self.to_string();

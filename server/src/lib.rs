@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod agents;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod enroll;
 pub mod error;
 pub mod events;
 pub mod fleet;
+pub mod health;
 pub mod ops;
 pub mod people;
 pub mod random;

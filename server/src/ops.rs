@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use domain::time::Timestamp;
 use protocol::keys::PrivateKey;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ use crate::datadir::{DataDir, DataDirError};
 use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
+use crate::health::disk::Disk;
+use crate::health::lanes::Lanes;
+use crate::health::meters::Meters;
 use crate::series::writer::{Writer, WriterHandle};
 use crate::web::console::Console;
 
@@ -32,6 +36,9 @@ pub enum OpenError {
     /// What is in a database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A mistake of ours in the names of what we measure.
+    #[error("the meters cannot be made")]
+    Meters(#[from] prometheus::Error),
 }
 
 /// See [`Inner`]; cheap to clone.
@@ -67,6 +74,14 @@ pub struct Inner {
     pub setup: SetupCode,
     /// Slows down guessing of passwords.
     pub login_guard: LoginGuard,
+    /// What we measure of ourselves.
+    pub meters: Meters,
+    /// How many requests of each kind are let in at once.
+    pub lanes: Lanes,
+    /// How full our disk is.
+    pub disk: Disk,
+    /// When this process began.
+    pub started_at: Timestamp,
     /// Where we really listen, once we do.
     pub bound: OnceLock<SocketAddr>,
     /// Ends everything in good order.
@@ -82,6 +97,7 @@ impl Ops {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(data: DataDir, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
+        let started_at = clock.now();
         let server_key = data.server_key()?;
         let state = Db::open(&data.path().join("state.db"), &STATE_MIGRATIONS).await?;
         let metrics = Db::open(&data.path().join("metrics.db"), &METRICS_MIGRATIONS).await?;
@@ -99,6 +115,10 @@ impl Ops {
             server_key,
             setup: SetupCode::default(),
             login_guard: LoginGuard::default(),
+            meters: Meters::new()?,
+            lanes: Lanes::default(),
+            disk: Disk::default(),
+            started_at,
             bound: OnceLock::new(),
             shutdown: CancellationToken::new(),
             writer_done: tokio::sync::Mutex::new(Some(writer_done)),

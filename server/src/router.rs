@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -20,8 +20,8 @@ use tracing::Span;
 
 use crate::auth::{gate, login};
 use crate::ops::Ops;
-use crate::web::{assets, forms, headers, health, openapi, pages};
-use crate::{agents, enroll, events, fleet, series};
+use crate::web::{assets, forms, headers, openapi, pages, problems};
+use crate::{agents, enroll, events, fleet, health, series, web};
 
 /// Greatest form or server function call.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -32,7 +32,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Everything the server answers.
 pub fn router(ops: Ops) -> Router {
     let api = Router::new()
-        .route("/about", get(fleet::api::about))
+        .route("/about", get(health::api::about))
         .route("/metric-definitions", get(series::api::definitions))
         .route("/nodes", get(fleet::api::list))
         .route("/nodes/{id}", get(fleet::api::find))
@@ -53,8 +53,9 @@ pub fn router(ops: Ops) -> Router {
         .output_name("app")
         .build();
     let routes = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .route("/healthz", get(web::health::healthz))
+        .route("/readyz", get(web::health::readyz))
+        .route("/metrics", get(health::api::metrics))
         .route("/assets/{*path}", get(assets::hashed))
         .route("/favicon.svg", get(assets::named))
         .route("/robots.txt", get(assets::named))
@@ -76,6 +77,7 @@ pub fn router(ops: Ops) -> Router {
     routes
         .fallback(move |request: Request<Body>| not_found(unknown.clone(), request))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn(problems::as_pages))
         .layer(from_fn_with_state(ops, headers::security))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -12,9 +12,11 @@ use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::socket;
+use crate::backup;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
+use crate::health;
 use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
@@ -129,6 +131,9 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
         let code = ops.setup.begin(ops.clock.monotonic());
         say(&format!("setup {base_url}/setup?code={code}"));
     }
+    let disk = tokio::spawn(health::disk::watch(ops.clone()));
+    let backups = tokio::spawn(backup::schedule::run(ops.clone()));
+    let metrics = metrics_listener(&ops).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
     let announce = tokio::spawn({
@@ -160,16 +165,35 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     ops.shutdown.cancel();
     announce.abort();
     stop.abort();
-    // It only waits for connections; nothing it does can be half done.
-    let _ended = admin.await;
-    // It ends between two of its transactions.
-    let _ended = history.await;
+    // They only wait; nothing they do can be half done.
+    let _ended = tokio::join!(admin, disk, backups, metrics, history);
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;
     served.map_err(io("serving"))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves `/metrics` alone, to whoever reaches its address, where one is set.
+fn metrics_listener(ops: &Ops) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let Some(address) = ops.settings.metrics_listen else {
+        return Ok(tokio::spawn(async {}));
+    };
+    let listener = tokio::net::TcpListener::from_std(listen(address)?)?;
+    tracing::info!(listen = %listener.local_addr()?, "serving metrics");
+    let router = axum::Router::new()
+        .route("/metrics", axum::routing::get(health::api::metrics))
+        .with_state(ops.clone());
+    let shutdown = ops.shutdown.clone();
+    Ok(tokio::spawn(async move {
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { shutdown.cancelled().await })
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    }))
 }
 
 fn limit_heads<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {

@@ -297,3 +297,24 @@ async fn health_says_that_it_serves() {
     );
     assert_eq!(site.call("GET", "/readyz").send().await.body, "ready\n");
 }
+
+#[tokio::test]
+async fn a_refused_form_is_a_page_for_a_person_and_a_problem_for_a_program() {
+    let site = site().await;
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let refused = |accept: &'static str| {
+        site.call("POST", "/nodes/n1%3Cscript%3E/approve")
+            .cookie(&cookie)
+            .header("accept", accept)
+            .header("referer", "http://127.0.0.1/nodes?q=%3Cb%3E")
+            .form("")
+    };
+    let page = refused("text/html,application/xhtml+xml").send().await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.body.contains("role viewer may not"), "{}", page.body);
+    assert!(!page.body.contains("<script"), "{}", page.body);
+    let problem = refused("*/*").send().await;
+    assert_eq!(problem.status, StatusCode::FORBIDDEN);
+    assert!(problem.is_problem());
+}

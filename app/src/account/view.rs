@@ -18,6 +18,8 @@ pub struct PageContext {
     pub version: String,
     /// Served without TLS beyond loopback: a banner says so.
     pub insecure: bool,
+    /// What the server has to say about itself, such as that its disk is nearly full; only to who is signed in.
+    pub notices: Vec<String>,
     /// No administrator exists yet.
     pub needs_setup: bool,
 }

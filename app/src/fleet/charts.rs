@@ -51,7 +51,8 @@ fn chart(chart: &Chart) -> AnyView {
                 <svg class="plot" viewBox="0 0 2000 800" preserveAspectRatio="none" role="img" aria-label=chart.summary.clone() inner_html=chart.marks.clone()></svg>
                 <svg class="plot-labels" aria-hidden="true">{y_lines}{x_lines}</svg>
             </div>
-            <ul class="legend">{legend}</ul>
+            // Rates change their width with their value: lines must not wrap anew each second.
+            <ul class="legend" data-wide=chart.unit.ends_with("/s").then_some("")>{legend}</ul>
         </figure>
     }
     .into_any()

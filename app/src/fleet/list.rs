@@ -69,6 +69,8 @@ fn Filter(query: Memo<NodesQuery>) -> impl IntoView {
                     name="q"
                     placeholder="Name, host, cluster or system"
                     value=move || query.read().q.clone()
+                    // What was typed is replaced, too, when Back leads to another filter.
+                    prop:value=move || query.read().q.clone()
                     autocomplete="off"
                     autocapitalize="none"
                     spellcheck="false"

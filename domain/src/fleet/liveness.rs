@@ -28,6 +28,17 @@ pub enum Liveness {
 }
 
 impl Liveness {
+    /// All of them.
+    pub const ALL: [Liveness; 7] = [
+        Liveness::Live,
+        Liveness::Late,
+        Liveness::NoData,
+        Liveness::Stopped,
+        Liveness::ExpectedDown,
+        Liveness::Missing,
+        Liveness::PendingReview,
+    ];
+
     /// As in the API.
     pub fn as_str(self) -> &'static str {
         match self {

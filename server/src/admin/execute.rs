@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Answer, Command};
 use crate::agents;
+use crate::backup;
 use crate::enroll;
 use crate::error::OpsError;
 use crate::events::{self, ChainState};
@@ -174,6 +175,7 @@ async fn run(ops: &Ops, who: &Caller, command: Command) -> Result<Answer, OpsErr
             let host = agents::decide::remove(ops, who, &id).await?;
             Answer::done("", json!({ "id": host.record.node_id }))
         }
+        Command::BackupCreate { file } => return Ok(backup_create(ops, who, &file).await),
         Command::AuditVerify => match events::store::verify(ops.state.read()).await? {
             ChainState::Whole { count } => {
                 Answer::done(format!("ok {count}"), json!({ "ok": true, "count": count }))
@@ -188,6 +190,37 @@ async fn run(ops: &Ops, who: &Caller, command: Command) -> Result<Answer, OpsErr
             },
         },
     })
+}
+
+async fn backup_create(ops: &Ops, who: &Caller, file: &std::path::Path) -> Answer {
+    let made = match backup::create::create(ops, file).await {
+        Ok(made) => made,
+        Err(error) => return Answer::failed(1, crate::cli::chain(&error)),
+    };
+    let bytes: u64 = made.files.iter().map(|file| file.bytes).sum();
+    let event = events::NewEvent {
+        at: ops.clock.now(),
+        actor: &who.actor,
+        verb: "backup made",
+        subject: "server".to_owned(),
+        node_id: None,
+        detail: domain::text::clean_label(&file.display().to_string()),
+    };
+    let noted = async {
+        let mut tx = ops.state.write().await?;
+        events::store::append(&mut tx, event).await?;
+        tx.commit()
+            .await
+            .map_err(crate::error::StoreError::doing("committing an event"))
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the event could not be written"
+        );
+    }
+    let json = json!({ "file": file, "bytes": bytes, "created_at_ms": made.created_at_ms });
+    Answer::done(file.display().to_string(), json)
 }
 
 async fn change(

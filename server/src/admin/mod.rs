@@ -89,6 +89,11 @@ pub enum Command {
     },
     /// `audit verify`
     AuditVerify,
+    /// `backup create`
+    BackupCreate {
+        /// Absolute: the server may run in another folder.
+        file: std::path::PathBuf,
+    },
 }
 
 /// A text that is not printed by accident.

@@ -15,6 +15,8 @@ use crate::ops::Ops;
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 /// Longest wait for a server's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same while gigabytes are copied.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// Begins to listen; what an earlier process left behind is removed (we own the folder's lock).
 ///
@@ -102,7 +104,11 @@ pub fn ask(data: &Path, command: &Command) -> std::io::Result<Option<Answer>> {
         }
         Err(error) => return Err(error),
     };
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    let timeout = match command {
+        Command::BackupCreate { .. } => BACKUP_TIMEOUT,
+        _ => ANSWER_TIMEOUT,
+    };
+    stream.set_read_timeout(Some(timeout))?;
     let mut bytes = serde_json::to_vec(command)?;
     bytes.push(b'\n');
     stream.write_all(&bytes)?;

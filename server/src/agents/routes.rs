@@ -160,10 +160,16 @@ pub async fn report(State(ops): State<Ops>, headers: HeaderMap, body: Body) -> R
         let detail = "the message authentication code does not hold; say hello again";
         return OpsError::agent(Code::MacInvalid, detail).into_response();
     }
-    let response = match accept(&ops, &session, &auth, &body).await {
-        Ok(answer) => cbor(protocol::wire::encode(&answer)),
-        Err(error) => error.into_response(),
+    ops.meters.report_bytes.inc_by(body.len() as u64);
+    let (outcome, response) = match accept(&ops, &session, &auth, &body).await {
+        Ok(answer) => ("stored", cbor(protocol::wire::encode(&answer))),
+        Err(error) => {
+            let ours = error.status().is_server_error();
+            let outcome = if ours { "unavailable" } else { "refused" };
+            (outcome, error.into_response())
+        }
     };
+    ops.meters.reports.with_label_values(&[outcome]).inc();
     sealed(response).await
 }
 
@@ -214,6 +220,11 @@ async fn accept(
     let host = ops.live.host(session.host_no).ok_or_else(gone)?;
     refuse_unwanted(host.record.state)?;
     confirm(ops, session, &host).await?;
+    if !ops.disk.level().takes_samples() {
+        return Err(append_error(AppendError::Failed {
+            storage_unavailable: true,
+        }));
+    }
     let now = ops.clock.now();
     let skew_ms = host
         .skew_ms
@@ -229,11 +240,20 @@ async fn accept(
         .records
         .last()
         .map(|record| (record.samples.clone(), record.goodbye));
+    let samples: usize = opened
+        .records
+        .iter()
+        .map(|record| record.samples.len())
+        .sum();
+    let began_us = ops.clock.micros();
     let appended = ops
         .writer
         .append(host.record.no, now.0, opened.records)
         .await
         .map_err(append_error)?;
+    let took_us = ops.clock.micros().saturating_sub(began_us);
+    ops.meters.commit_seconds.observe(took_us as f64 / 1e6);
+    ops.meters.samples.inc_by(samples as u64);
     let Appended::Stored {
         epoch,
         seq,

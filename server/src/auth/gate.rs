@@ -17,6 +17,7 @@ use domain::access::{Action, Role, authorize};
 
 use super::{cookie, origin};
 use crate::error::{OpsError, StoreError};
+use crate::health::lanes::Lane;
 use crate::ops::Ops;
 use crate::people::service;
 
@@ -49,6 +50,7 @@ pub enum Class {
 pub const ROUTES: &[(&str, &str, Class)] = &[
     ("GET", "/healthz", Class::Public),
     ("GET", "/readyz", Class::Public),
+    ("GET", "/metrics", Class::Api(Action::ViewFleet)),
     ("GET", "/assets/{*path}", Class::Public),
     ("GET", "/favicon.svg", Class::Public),
     ("GET", "/robots.txt", Class::Public),
@@ -139,9 +141,9 @@ pub async fn gate(State(ops): State<Ops>, mut request: Request, next: Next) -> R
     let address = client_address(&ops, &request);
     request.extensions_mut().insert(ClientAddress(address));
     match class {
-        Some(class) => match admit(&ops, class, &mut request).await {
-            Ok(()) => next.run(request).await,
-            Err(response) => *response,
+        Some(class) => match Lane::of(class, request.uri().path()) {
+            Some(lane) => in_lane(&ops, lane, class, request, next).await,
+            None => admitted(&ops, class, request, next).await,
         },
         None => {
             tracing::error!(http.method = %request.method(), http.route = ?route, "a route without a class was refused");
@@ -152,6 +154,42 @@ pub async fn gate(State(ops): State<Ops>, mut request: Request, next: Next) -> R
             .into_response()
         }
     }
+}
+
+async fn admitted(ops: &Ops, class: Class, mut request: Request, next: Next) -> Response {
+    match admit(ops, class, &mut request).await {
+        Ok(()) => next.run(request).await,
+        Err(response) => *response,
+    }
+}
+
+/// Answers a request while it holds a place in its lane; counts it.
+async fn in_lane(ops: &Ops, lane: Lane, class: Class, request: Request, next: Next) -> Response {
+    let meters = &ops.meters;
+    let began_us = ops.clock.micros();
+    let response = match ops.lanes.enter(lane) {
+        Ok(_place) => admitted(ops, class, request, next).await,
+        Err(retry_after_s) => {
+            meters.shed.with_label_values(&[lane.as_str()]).inc();
+            OpsError::Busy { retry_after_s }.into_response()
+        }
+    };
+    let status = match response.status().as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "1xx",
+    };
+    meters
+        .requests
+        .with_label_values(&[lane.as_str(), status])
+        .inc();
+    meters
+        .request_seconds
+        .with_label_values(&[lane.as_str()])
+        .observe(ops.clock.micros().saturating_sub(began_us) as f64 / 1e6);
+    response
 }
 
 fn client_address(ops: &Ops, request: &Request) -> IpAddr {

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use domain::fleet::status_of;
 use serde::Serialize;
 
 use super::live::HostLive;
@@ -115,44 +114,4 @@ pub async fn list(
 pub async fn find(State(ops): State<Ops>, Path(id): Path<String>) -> Result<Json<Node>, OpsError> {
     let host = find_host(&ops, &id)?;
     Ok(Json(node(&ops, &host)))
-}
-
-/// The server's own health.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct About {
-    /// Version of the server.
-    pub version: &'static str,
-    /// Protocol spoken with agents, oldest and newest.
-    pub protocol: (u16, u16),
-    /// Fingerprint of the server's key, as tokens carry it.
-    pub server_key_fingerprint: String,
-    /// Server's wall clock.
-    pub now_ms: i64,
-    /// Nodes in view.
-    pub nodes: usize,
-    /// Of them reporting.
-    pub nodes_ok: usize,
-    /// Agents' sessions in memory.
-    pub agent_sessions: usize,
-}
-
-/// About this server.
-#[utoipa::path(get, path = "/api/v1/about", responses((status = 200, body = About)), security(("token" = [])))]
-pub async fn about(State(ops): State<Ops>) -> Json<About> {
-    let (mut nodes, mut nodes_ok) = (0, 0);
-    let now = ops.clock.monotonic();
-    ops.live.for_each(|host| {
-        nodes += 1;
-        nodes_ok += usize::from(status_of(host.liveness(now)) == domain::fleet::Status::Ok);
-    });
-    Json(About {
-        version: env!("CARGO_PKG_VERSION"),
-        protocol: (protocol::OLDEST_ACCEPTED, protocol::CURRENT),
-        server_key_fingerprint: data_encoding::HEXLOWER
-            .encode(&protocol::keys::fingerprint(&ops.server_key.public())),
-        now_ms: ops.clock.now().0,
-        nodes,
-        nodes_ok,
-        agent_sessions: ops.sessions.count(),
-    })
 }

@@ -157,6 +157,11 @@ impl Live {
         self.changes.subscribe()
     }
 
+    /// Pages that follow something now.
+    pub fn viewers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// Wakes everybody one last time.
     pub fn close(&self) {
         self.changed();

@@ -100,6 +100,10 @@ impl AccountPort for Console {
             server_name: self.server_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: self.ops.settings.is_exposed(),
+            notices: who
+                .and_then(|_| self.ops.disk.notice())
+                .into_iter()
+                .collect(),
             needs_setup: people::service::needs_setup(&self.ops)
                 .await
                 .map_err(OpsError::from)?,
@@ -135,7 +139,7 @@ impl EnrollPort for Console {
     }
 
     async fn clusters(&self, who: &Operator) -> Result<Vec<(String, String)>, UiError> {
-        who.may(Action::ViewFleet)?;
+        who.may(Action::EnrollNodes)?;
         Ok(fleet::store::list_clusters(self.ops.state.read())
             .await
             .map_err(OpsError::from)?)

@@ -7,4 +7,5 @@ pub mod headers;
 pub mod health;
 pub mod openapi;
 pub mod pages;
+pub mod problems;
 pub mod query;

@@ -13,7 +13,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         license(name = "Apache-2.0")
     ),
     paths(
-        crate::fleet::api::about,
+        crate::health::api::about,
+        crate::health::api::metrics,
         crate::fleet::api::list,
         crate::fleet::api::find,
         crate::series::api::find,

@@ -45,6 +45,7 @@ pub async fn site_in(folder: tempfile::TempDir) -> Site {
     }
 }
 
+#[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -200,5 +201,18 @@ impl Site {
             .await
             .unwrap()
             .len()
+    }
+}
+
+/// Says that a test could not run here, and why; the runner lists it.
+pub fn skipped(test: &str, reason: &str) {
+    eprintln!("{test}: {reason}");
+    if let Some(path) = std::env::var_os("OPSCENTER_TEST_SKIPS") {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        std::io::Write::write_all(&mut file.unwrap(), format!("{test}: {reason}\n").as_bytes())
+            .unwrap();
     }
 }

@@ -1,0 +1,93 @@
+//! Makes a backup of a running server, or of a folder that no server uses.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{
+    BackupError, FILES, FORMAT, MANIFEST, Manifest, Scratch, folder_of, io_error, sha256_of,
+};
+use crate::ops::Ops;
+
+/// Writes the backup `target`, which must not exist.
+///
+/// # Errors
+/// See [`BackupError`]; nothing remains of a backup that failed.
+pub async fn create(ops: &Ops, target: &Path) -> Result<Manifest, BackupError> {
+    if target.exists() {
+        return Err(BackupError::Exists {
+            path: target.to_owned(),
+        });
+    }
+    let scratch = Scratch::new(folder_of(target))?;
+    // Samples first: a host enrolled in between is then known without samples, never the other way round.
+    ops.metrics.copy_into(&scratch.file("metrics.db")).await?;
+    ops.state.copy_into(&scratch.file("state.db")).await?;
+    let key = ops.data_path().join("keys").join("server.key");
+    let (target, created_at_ms) = (target.to_owned(), ops.clock.now().0);
+    let packed = tokio::task::spawn_blocking(move || pack(&scratch, &key, &target, created_at_ms));
+    match packed.await {
+        Ok(result) => result,
+        Err(error) => Err(BackupError::Io {
+            path: PathBuf::from(MANIFEST),
+            source: std::io::Error::other(error),
+        }),
+    }
+}
+
+fn pack(
+    scratch: &Scratch,
+    key: &Path,
+    target: &Path,
+    created_at_ms: i64,
+) -> Result<Manifest, BackupError> {
+    std::fs::copy(key, scratch.file("server.key")).map_err(io_error(key))?;
+    let files = FILES
+        .iter()
+        .map(|name| sha256_of(&scratch.file(name)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let manifest = Manifest {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at_ms,
+        files,
+    };
+    let draft = scratch.file("backup.tar");
+    write_tar(scratch, &manifest, &draft).map_err(io_error(&draft))?;
+    // Not `rename`, which would replace a file that appeared meanwhile.
+    std::fs::hard_link(&draft, target).map_err(io_error(target))?;
+    let folder = folder_of(target);
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io_error(folder))?;
+    Ok(manifest)
+}
+
+fn write_tar(scratch: &Scratch, manifest: &Manifest, draft: &Path) -> std::io::Result<()> {
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    let mut tar = tar::Builder::new(std::io::BufWriter::new(file));
+    let text = serde_json::to_vec_pretty(manifest)?;
+    let head = |bytes: u64| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes);
+        header.set_mode(0o600);
+        header.set_mtime(u64::try_from(manifest.created_at_ms / 1000).unwrap_or(0));
+        header
+    };
+    tar.append_data(&mut head(text.len() as u64), MANIFEST, text.as_slice())?;
+    for file in &manifest.files {
+        let content = File::open(scratch.file(&file.name))?;
+        tar.append_data(&mut head(file.bytes), &file.name, content)?;
+    }
+    let mut writer = tar.into_inner()?;
+    writer.flush()?;
+    writer
+        .into_inner()
+        .map_err(|error| error.into_error())?
+        .sync_all()
+}
