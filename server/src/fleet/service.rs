@@ -15,7 +15,7 @@ use domain::access::{Action, Role, authorize};
 use domain::chart::range;
 use domain::fleet::{Liveness, Status, status_of};
 use domain::metric::{Metric, SeriesRequest};
-use domain::time::Monotonic;
+use domain::time::{Monotonic, Timestamp};
 use leptos::server_fn::BoxedStream;
 
 use super::chart::{self, Input, Window};
@@ -433,6 +433,21 @@ pub async fn node_sections(ops: &Ops, id: &str) -> Result<domain::fleet::Section
     Ok(known)
 }
 
+/// What of a window came later than it was taken, in words.
+fn backfilled_note(spans: &[(i64, i64)]) -> Option<String> {
+    let (first, last) = (spans.first()?, spans.last()?);
+    let text = |at_ms: i64| domain::time::format_utc(Timestamp(at_ms));
+    let times = match spans.len() {
+        1 => String::new(),
+        many => format!(", in {many} stretches"),
+    };
+    Some(format!(
+        "Back-filled: what was taken from {} to {} arrived later{times}.",
+        text(first.0),
+        text(last.1)
+    ))
+}
+
 /// A node's charts, drawn.
 ///
 /// # Errors
@@ -448,25 +463,14 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
         max_points: CHART_POINTS_MAX,
         interval_s: host.record.interval_s,
     };
-    let stored = crate::series::service::window(
-        &ops.metrics,
-        host.record.no,
-        window.from_ms,
-        window.to_ms,
-        |_| true,
-    )
-    .await?;
+    let stored =
+        crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true)
+            .await?;
     let name = host.name().to_owned();
     // Slicing and drawing take milliseconds of processor: not on a thread that serves others.
     let drawing = tokio::task::spawn_blocking(move || {
-        let slices: Vec<_> = stored
-            .points
-            .iter()
-            .filter_map(|(key, points)| {
-                Some((key, request.slice(points, &stored.gaps, now.0).ok()?))
-            })
-            .collect();
-        let inputs: Vec<Input<'_>> = slices
+        let inputs: Vec<Input<'_>> = stored
+            .slices
             .iter()
             .map(|(key, slice)| Input {
                 metric: key.metric,
@@ -486,12 +490,13 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
             .iter()
             .filter_map(|panel| chart::draw(panel, &frame, &inputs))
             .collect();
-        let (from_ms, to_ms, label, notes) = (
+        let (from_ms, to_ms, label, mut notes) = (
             window.from_ms,
             window.to_ms,
             window.label.clone(),
             window.notes.clone(),
         );
+        notes.extend(backfilled_note(&stored.backfilled));
         ChartSet {
             from_ms,
             to_ms,
