@@ -34,8 +34,8 @@ pub fn Frame(
         <div class="frame">
             <header class="topbar">
                 <a class="brand" href="/" aria-label="Operations Center: overview"><Logo /><span class="brand-name">"Operations Center"</span></a>
-                <SearchButton />
                 <LiveIndicator />
+                <SearchButton />
                 <UserMenu />
             </header>
             <Navigation />

@@ -176,6 +176,8 @@ impl ChartPoints {
             .gaps
             .iter()
             .find(|gap| (gap.from_ms..gap.to_ms).contains(&at_ms));
+        // Points are told by whole seconds: one right at the edge of a gap is not in it.
+        let gap = gap.filter(|_| near.is_none_or(|(_, point_ms)| (point_ms - at_ms).abs() >= 1000));
         match (near, gap) {
             (Some((place, point_ms)), None) => Reading {
                 time: instant(point_ms, long),

@@ -187,8 +187,8 @@ mod tests {
             .find(|panel| panel.key == "filesystems")
             .unwrap();
         let (one, two) = (
-            slice(vec![Bucket::point(0, 7312), Bucket::point(60_000, 1)]),
-            slice(vec![Bucket::point(0, 10_000)]),
+            slice(vec![Bucket::point(0, 731), Bucket::point(60_000, 1)]),
+            slice(vec![Bucket::point(0, 1_000)]),
         );
         let input = |instance, slice| Input {
             metric: Metric::FilesystemUsedRatio,
@@ -201,9 +201,9 @@ mod tests {
             lines,
             [
                 "time,filesystem_used_ratio{/} (ratio),\"filesystem_used_ratio{/a,\"\"b} (ratio)\"",
-                "1970-01-01T00:00:00Z,0.7312,1.0000",
+                "1970-01-01T00:00:00Z,0.731,1.000",
                 "1970-01-01T00:00:11Z,,",
-                "1970-01-01T00:01:00Z,0.0001,",
+                "1970-01-01T00:01:00Z,0.001,",
                 "",
             ]
         );
@@ -215,9 +215,9 @@ mod tests {
             .iter()
             .find(|panel| panel.key == "memory")
             .unwrap();
-        let mut bucket = Bucket::point(0, 1_000);
-        bucket.sum += 4_000;
-        bucket.max = 4_000;
+        let mut bucket = Bucket::point(0, 100);
+        bucket.sum += 400;
+        bucket.max = 400;
         bucket.count = 2;
         let of = Slice {
             gaps: Vec::new(),
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(
             text,
             "time,memory_used_ratio mean (ratio),memory_used_ratio min (ratio),memory_used_ratio max (ratio)\r\n\
-             1970-01-01T00:00:00Z,0.25,0.1000,0.4000\r\n"
+             1970-01-01T00:00:00Z,0.25,0.100,0.400\r\n"
         );
     }
 }
