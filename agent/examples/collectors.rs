@@ -20,7 +20,7 @@ fn main() {
     let mut whole = Vec::new();
     for _ in 0..ROUNDS {
         let began = boot_ns();
-        let (_, runs) = collectors.collect(boot_ns);
+        let (_, runs) = collectors.collect(boot_ns, false, &[]);
         whole.push(boot_ns().saturating_sub(began) / 1000);
         for run in runs {
             took.entry(run.collector.name())

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Missing, NamedPath, Overrides};
 use crate::exit::{Exit, Failure};
 use crate::identity::StateFolder;
-use crate::{doctor, enroll, policy, run, status};
+use crate::{doctor, enroll, install, policy, run, status};
 
 const TOKEN_BYTES_MAX: u64 = 4096;
 
@@ -56,12 +56,22 @@ enum Command {
         after_help = "Exit codes: 0 well, 1 finding (named on stderr)\n\nExample:\n  oc-agent status --json"
     )]
     Status(OutputArgs),
+    /// Install this binary as a service that starts with the host (root)
+    #[command(
+        after_help = "Says each step. Repeating it is safe; with --server and a token the host is enrolled first.\n\nExit codes: 0 done, 1 not allowed or a step failed, else as `enroll`\n\nExample:\n  sudo oc-agent install --server https://ops.example.org --token-file /root/token"
+    )]
+    Install(InstallArgs),
+    /// Stop the service and take the binary away (root)
+    #[command(
+        after_help = "Identity and settings stay unless --purge is given.\n\nExample:\n  sudo oc-agent uninstall"
+    )]
+    Uninstall(UninstallArgs),
     /// Look at everything a working agent needs
     #[command(after_help = "Exit codes: 0 well, 1 finding\n\nExample:\n  oc-agent doctor")]
     Doctor(OutputArgs),
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct EnrollArgs {
     /// The server's address, such as https://ops.example.org [env: OPSCENTER_SERVER]
     #[arg(long, value_name = "URL")]
@@ -81,6 +91,46 @@ struct EnrollArgs {
     /// Take over this node's place and history (its agent must be gone)
     #[arg(long, value_name = "NODE_ID")]
     replace: Option<String>,
+}
+
+#[derive(Args)]
+struct PlaceArgs {
+    /// Folder above bin/oc-agent
+    #[arg(long, value_name = "DIR", default_value = "/usr/local")]
+    prefix: PathBuf,
+    /// Work beneath this folder instead of /: files only, for packages and tests
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl From<PlaceArgs> for install::Place {
+    fn from(args: PlaceArgs) -> Self {
+        Self {
+            root: args.root,
+            prefix: args.prefix,
+            is_dry_run: args.dry_run,
+        }
+    }
+}
+
+#[derive(Args)]
+struct InstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    enroll: EnrollArgs,
+}
+
+#[derive(Args)]
+struct UninstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Take identity, settings and the user too
+    #[arg(long)]
+    purge: bool,
 }
 
 #[derive(Args)]
@@ -138,16 +188,22 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         StateFolder::at(&NamedPath::or_default(cli.paths.state, config::DEFAULT_STATE).path);
     match cli.command {
         Command::Enroll(args) => {
-            let overrides = overrides(&[("server", "--server", args.server.clone())]);
-            let config = config::load(&file, &overrides, Missing::MayBeMissing)?;
-            let request = enroll::Request {
-                token: token(&args)?,
-                ca_file: args.ca_file,
-                insecure_http: args.insecure_http,
-                replace: args.replace,
-            };
-            let node_id = enroll::enroll(&config, &folder, &request)?;
+            let node_id = enroll_with(&file, &folder, args)?;
             tell(std::io::stdout(), &format!("{node_id}\n"));
+            Ok(Exit::Done)
+        }
+        Command::Install(args) => {
+            let place = install::Place::from(args.place);
+            let folder = StateFolder::at(&place.state());
+            let enroll = || enroll_with(&file, &folder, args.enroll.clone());
+            let is_wanted = args.enroll.server.is_some()
+                || args.enroll.token.is_some()
+                || args.enroll.token_file.is_some();
+            install::install(&place, if is_wanted { Some(&enroll) } else { None })?;
+            Ok(Exit::Done)
+        }
+        Command::Uninstall(args) => {
+            install::uninstall(&args.place.into(), args.purge)?;
             Ok(Exit::Done)
         }
         Command::Run(args) => {
@@ -184,6 +240,22 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Ok(verdict(report.is_well()))
         }
     }
+}
+
+fn enroll_with(
+    file: &NamedPath,
+    folder: &StateFolder,
+    args: EnrollArgs,
+) -> Result<String, Failure> {
+    let overrides = overrides(&[("server", "--server", args.server.clone())]);
+    let config = config::load(file, &overrides, Missing::MayBeMissing)?;
+    let request = enroll::Request {
+        token: token(&args)?,
+        ca_file: args.ca_file,
+        insecure_http: args.insecure_http,
+        replace: args.replace,
+    };
+    enroll::enroll(&config, folder, &request)
 }
 
 fn verdict(is_well: bool) -> Exit {

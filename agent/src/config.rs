@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use domain::fleet::Collector;
 use domain::text::{clean_label, is_slug};
 use domain::time::parse_duration_ms;
+use protocol::v1::hello::Suggested;
 use toml::{Table, Value};
 
 use crate::exit::Failure;
-use crate::queue::{QUEUE_AGE_MS_MAX, QUEUE_BYTES_MAX};
+use crate::spool::{Limits, SPOOL_AGE_MS, SPOOL_BYTES};
 use crate::url::ServerUrl;
 
 /// Where the settings are unless said otherwise.
@@ -26,6 +27,10 @@ const INTERVAL_DEFAULT_MS: u64 = 10_000;
 const INTERVAL_MS_MAX: i64 = 3_600_000;
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 const TAGS_MAX: usize = 64;
+const SPOOL_BYTES_MIN: u64 = 64 << 10;
+const SPOOL_BYTES_MAX: u64 = 16 << 30;
+const SPOOL_AGE_MS_MIN: u64 = 60_000;
+const SPOOL_AGE_MS_MAX: u64 = 31 * 86_400_000;
 
 /// Settings after everything was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +53,8 @@ pub struct Config {
     pub tags: BTreeMap<String, String>,
     /// Collectors that are switched off.
     pub off: BTreeSet<Collector>,
-    /// Bytes kept while the server is away.
-    pub spool_bytes_max: usize,
-    /// How long they are kept.
-    pub spool_age_ms_max: u64,
+    /// What is kept while the server is away.
+    pub spool: Limits,
     /// Folder of product packs.
     pub packs_dir: Option<PathBuf>,
     /// Accept published values from this host?
@@ -70,11 +73,31 @@ impl Default for Config {
             name: None,
             tags: BTreeMap::new(),
             off: BTreeSet::new(),
-            spool_bytes_max: QUEUE_BYTES_MAX,
-            spool_age_ms_max: QUEUE_AGE_MS_MAX,
+            spool: Limits {
+                bytes_max: SPOOL_BYTES,
+                age_ms_max: SPOOL_AGE_MS,
+            },
             packs_dir: None,
             is_publish_enabled: false,
         }
+    }
+}
+
+impl Config {
+    /// What the server is told about the host beyond facts; `None` when the settings say nothing.
+    pub fn suggested(&self) -> Option<Suggested> {
+        let suggested = Suggested {
+            name: self.name.clone(),
+            system: self.system.clone(),
+            cluster: self.cluster.clone(),
+            role: self.role.clone(),
+            tags: self
+                .tags
+                .iter()
+                .map(|(tag, value)| (tag.clone(), value.clone()))
+                .collect(),
+        };
+        (suggested != Suggested::default()).then_some(suggested)
     }
 }
 
@@ -292,8 +315,9 @@ fn apply_tags(config: &mut Config, section: &Table, problems: &mut Vec<String>) 
 
 fn apply_collectors(config: &mut Config, section: &Table, problems: &mut Vec<String>) {
     for (name, value) in section {
-        let Some(collector) = Collector::ALL.iter().copied().find(|c| c.name() == name) else {
-            let known: Vec<&str> = Collector::ALL.iter().map(|c| c.name()).collect();
+        let sources = || Collector::ALL.iter().copied().filter(|c| c.is_source());
+        let Some(collector) = sources().find(|c| c.name() == name) else {
+            let known: Vec<&str> = sources().map(Collector::name).collect();
             problems.push(format!("[collectors] {}", unknown(name, &known)));
             continue;
         };
@@ -317,19 +341,23 @@ fn apply_section(config: &mut Config, name: &str, section: &Table, problems: &mu
         let said = format!("[{name}] `{} = {}`", clip(field), shown(value));
         match (name, field.as_str(), value) {
             ("spool", "max_bytes", value) => match bytes(value) {
-                Some(bytes) => config.spool_bytes_max = bytes.min(QUEUE_BYTES_MAX),
+                Some(bytes) => config.spool.bytes_max = bytes,
                 None => problems.push(format!(
-                    "{said} must be bytes, such as 67108864 or \"64MiB\", at least 64KiB"
+                    "{said} must be bytes from 64KiB to 16GiB, such as 67108864 or \"64MiB\""
                 )),
             },
-            ("spool", "max_age", Value::String(text)) if parse_duration_ms(text).is_ok() => {
-                let age = parse_duration_ms(text)
-                    .ok()
-                    .and_then(|ms| u64::try_from(ms).ok());
-                config.spool_age_ms_max = age.unwrap_or(QUEUE_AGE_MS_MAX).min(QUEUE_AGE_MS_MAX);
-            }
-            ("spool", "max_age", _) => {
-                problems.push(format!("{said} must be a duration, such as \"24h\""))
+            ("spool", "max_age", value) => {
+                match value
+                    .as_str()
+                    .and_then(|text| parse_duration_ms(text).ok())
+                    .and_then(|ms| u64::try_from(ms).ok())
+                    .filter(|ms| (SPOOL_AGE_MS_MIN..=SPOOL_AGE_MS_MAX).contains(ms))
+                {
+                    Some(age_ms) => config.spool.age_ms_max = age_ms,
+                    None => problems.push(format!(
+                        "{said} must be a duration from 1m to 31d, such as \"24h\""
+                    )),
+                }
             }
             ("packs", "dir", Value::String(dir)) if Path::new(dir).is_absolute() => {
                 config.packs_dir = Some(PathBuf::from(dir));
@@ -352,7 +380,7 @@ fn apply_section(config: &mut Config, name: &str, section: &Table, problems: &mu
 }
 
 /// `65536`, `"64KiB"`, `"64MiB"`, `"1GiB"`
-fn bytes(value: &Value) -> Option<usize> {
+fn bytes(value: &Value) -> Option<u64> {
     let bytes = match value {
         Value::Integer(bytes) => u64::try_from(*bytes).ok()?,
         Value::String(text) => {
@@ -372,9 +400,9 @@ fn bytes(value: &Value) -> Option<usize> {
         }
         _ => return None,
     };
-    usize::try_from(bytes)
-        .ok()
-        .filter(|bytes| *bytes >= 64 * 1024)
+    (SPOOL_BYTES_MIN..=SPOOL_BYTES_MAX)
+        .contains(&bytes)
+        .then_some(bytes)
 }
 
 fn unknown(field: &str, known: &[&str]) -> String {
@@ -447,7 +475,7 @@ mod tests {
         assert_eq!(config.off, BTreeSet::from([Collector::Pressure]));
         assert_eq!(config.tags["rack"], "r1");
         assert_eq!(
-            (config.spool_bytes_max, config.spool_age_ms_max),
+            (config.spool.bytes_max, config.spool.age_ms_max),
             (1 << 20, 3_600_000)
         );
         assert!(config.is_publish_enabled && config.packs_dir.is_some());

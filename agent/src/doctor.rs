@@ -164,6 +164,9 @@ fn state(folder: &StateFolder, checks: &mut Checks) -> Option<Identity> {
     if let Err(error) = folder.peek_cursor() {
         checks.add("cursor", Verdict::Finding, error.to_string());
     }
+    checks.result("spool", folder.try_spool(), |waiting| {
+        format!("the disk takes records; {waiting} wait")
+    });
     let enrolled = folder.identity().and_then(|identity| {
         identity.ok_or_else(|| {
             Failure::could_not("not enrolled; run `oc-agent enroll --server URL --token TOKEN`")
@@ -272,7 +275,7 @@ fn server(identity: &Identity, client: &Client, checks: &mut Checks) {
 
 fn collectors(config: &Config, policy: &Policy, checks: &mut Checks) {
     let mut collectors = Collectors::new(&Roots::default(), &config.off);
-    let (_, mut runs) = collectors.collect(clock::boot_ns);
+    let (_, mut runs) = collectors.collect(clock::boot_ns, false, &[]);
     runs.push(
         collectors
             .facts(clock::boot_ns, clock::wall_ms(), &policy.text)

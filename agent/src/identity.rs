@@ -6,6 +6,7 @@
 //! | `key` | private key, 64 hex digits, 0600 | once, synced before anything is sent |
 //! | `identity.json` | server, its key, host and node id | at enrollment, synced |
 //! | `cursor` | epoch, last number given, last acknowledged | at every record, not synced |
+//! | `spool/` | records that are not acknowledged ([`crate::spool`]) | at every record, synced when they wait |
 //!
 //! The invariant: a (epoch, seq) is never given twice for different records. The cursor survives the end of the process
 //! by itself; what a power cut may have taken back is skipped: after a boot, numbering goes on 10,000 later.
@@ -20,7 +21,7 @@ use protocol::keys::{PrivateKey, short_digest};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
-use crate::random;
+use crate::{random, spool};
 
 /// Numbers skipped after a boot, more than any agent gives between two writes that reach the disk.
 pub const SEQ_SKIP_AFTER_BOOT: u64 = 10_000;
@@ -87,6 +88,11 @@ impl StateFolder {
     /// Where.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where records wait.
+    pub fn spool(&self) -> PathBuf {
+        self.file("spool")
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -281,22 +287,56 @@ impl StateFolder {
             .take(FILE_BYTES_MAX)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
-        let (cursor, wants_new_epoch) = if bytes.is_empty() {
-            (Cursor::first(boot_id), false)
+        let (found, wants_new_epoch) = if bytes.is_empty() {
+            (None, false)
         } else {
             match Cursor::decode(&bytes) {
-                Ok(cursor) => (cursor.at_boot(boot_id), false),
-                Err(CursorError) => (Cursor::first(boot_id), true),
+                Ok(cursor) => (Some(cursor), false),
+                Err(CursorError) => (None, true),
             }
         };
+        let cursor = found.unwrap_or(Cursor::first(boot_id)).at_boot(boot_id);
         let opened = CursorFile {
             file,
             path: self.file("cursor"),
+            is_same_boot: found.is_some_and(|found| found.boot_id == boot_id),
             cursor,
             wants_new_epoch,
         };
         opened.write()?;
         Ok(opened)
+    }
+
+    /// Writes a little as the spool does, and takes it back; gives how many records wait. For `doctor`.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn try_spool(&self) -> Result<u64, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::could_not(format!(
+                "{} takes no records ({error}); they wait in memory and are lost if the agent ends; make room on the disk",
+                self.path.display()
+            ))
+        };
+        let path = self.file("doctor.try");
+        let tried = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| {
+                file.write_all(&[0; 4096])?;
+                file.sync_data()
+            });
+        drop(std::fs::remove_file(&path));
+        tried.map_err(failed)?;
+        match self.peek_cursor() {
+            Ok(Some(cursor)) => {
+                spool::count(&self.spool(), cursor.epoch, cursor.acked_seq).map_err(failed)
+            }
+            _ => Ok(0),
+        }
     }
 
     /// What is wrong with the folder's owner and modes, for `doctor`.
@@ -307,6 +347,7 @@ impl StateFolder {
             ("key", 0o077),
             ("identity.json", 0o022),
             ("cursor", 0o022),
+            ("spool", 0o077),
         ] {
             if let Ok(meta) = std::fs::metadata(self.file(name))
                 && meta.mode() & forbidden != 0
@@ -439,10 +480,16 @@ pub struct CursorFile {
     file: File,
     path: PathBuf,
     cursor: Cursor,
+    is_same_boot: bool,
     wants_new_epoch: bool,
 }
 
 impl CursorFile {
+    /// Was it last written in this boot, so that it is exactly as it was left?
+    pub fn is_same_boot(&self) -> bool {
+        self.is_same_boot
+    }
+
     /// As it is now.
     pub fn get(&self) -> Cursor {
         self.cursor
@@ -467,6 +514,15 @@ impl CursorFile {
         self.cursor.waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         self.write()?;
         Ok((self.cursor.epoch, self.cursor.seq))
+    }
+
+    /// Remembers how many records wait after some were dropped.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note_waiting(&mut self, waiting: usize) -> Result<(), Failure> {
+        self.cursor.waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        self.write()
     }
 
     /// Numbers go on behind this one.
@@ -501,7 +557,8 @@ impl CursorFile {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn begin_epoch(&mut self, epoch: u32, seq: u64) -> Result<(), Failure> {
+    pub fn begin_epoch(&mut self, epoch: u32, seq: u64, waiting: usize) -> Result<(), Failure> {
+        self.cursor.waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         self.cursor.epoch = epoch;
         self.cursor.seq = seq;
         self.cursor.acked_seq = 0;
@@ -624,7 +681,7 @@ mod tests {
         assert_eq!(folder.peek_cursor(), Err(CursorError));
         let mut cursor = folder.open_cursor([1; 16]).unwrap();
         assert!(cursor.wants_new_epoch());
-        cursor.begin_epoch(7, 0).unwrap();
+        cursor.begin_epoch(7, 0, 0).unwrap();
         drop(cursor);
         let cursor = folder.open_cursor([1; 16]).unwrap();
         assert_eq!((cursor.get().epoch, cursor.wants_new_epoch()), (7, false));

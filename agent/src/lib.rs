@@ -1,7 +1,7 @@
-//! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program and changes
-//! nothing outside its state folder.
+//! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program but
+//! `systemctl show`, and changes nothing outside its state folder ([`install`] apart, which a person calls).
 //!
-//! One thread: sample on the boot clock's grid ([`schedule`]), number and queue the record ([`identity`], [`queue`]),
+//! One thread: sample on the boot clock's grid ([`schedule`]), number and keep the record ([`identity`], [`spool`]),
 //! send what is unacknowledged over one kept connection ([`session`], [`client`]). An acknowledgement counts only when
 //! its authentication code holds. Files under /proc stay open and are read again in place ([`collect`]).
 //!
@@ -16,12 +16,16 @@ pub mod doctor;
 pub mod enroll;
 pub mod exit;
 pub mod identity;
+pub mod install;
+pub mod lists;
 pub mod log;
+pub mod outbox;
 pub mod policy;
-pub mod queue;
 pub mod random;
 pub mod run;
 pub mod schedule;
 pub mod session;
+pub mod signals;
+pub mod spool;
 pub mod status;
 pub mod url;

@@ -4,33 +4,36 @@
 //! and the queue keeps the records. Signals are read from a descriptor, so nothing runs at a signal's mercy.
 
 use std::io::Write;
-use std::os::fd::AsFd;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use protocol::keys::short_digest;
 use protocol::v1::hello::HelloAnswer;
-use protocol::v1::report::{CollectorRun, Record, ReportAnswer};
+use protocol::v1::report::{Record, ReportAnswer};
 use protocol::{RECORDS_MAX, wire};
 
 use crate::client::Client;
-use crate::collect::{Collectors, Outcome, Roots, Run, boot_id};
+use crate::collect::{Collectors, Lists, Outcome, Roots, Run, boot_id};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::identity::{CursorFile, Identity, StateFolder, StateLock};
+use crate::identity::{Cursor, CursorFile, Identity, StateFolder, StateLock};
+use crate::lists::ListsState;
+use crate::outbox::{FactsState, RunsState};
 use crate::policy::Policy;
-use crate::queue::Queue;
 use crate::schedule::{
     Backoff, REFUSED_RETRY_MS, RETRY_AFTER_MS_MAX, clamp_interval_ms, next_sample_ms, phase_seed,
 };
 use crate::session::{Refusal, Session, Speaker};
+use crate::signals::{Signals, Wake};
+use crate::spool::{Opening, Spool};
 use crate::url::ServerUrl;
 use crate::{clock, log, random};
+use domain::fleet::Collector;
+use domain::metric::Metric;
 
 const FACTS_EVERY_MS: u64 = 60_000;
-const RUNS_EVERY_MS: u64 = 60_000;
-const GOODBYE_MS: u64 = 3_000;
+/// For the goodbye; the process ends [`crate::signals::STOP_MS_MAX`] after the signal whatever hangs.
+const GOODBYE_MS: u64 = 2_000;
+/// Between two reports of what waited, on average: live values of other hosts come first at the server.
+const BACKFILL_PAUSE_MS: u64 = 1_000;
 /// Spread of agents that all lost their session at once.
 const HELLO_JITTER_MS: u64 = 2_000;
 /// Refusals without proof that one record gets before it is given up.
@@ -69,43 +72,6 @@ pub fn run(folder: &StateFolder, reload: &Reload<'_>) -> Result<(), Failure> {
     }
 }
 
-enum Wake {
-    Stop,
-    Reload,
-}
-
-struct Signals(SignalFd);
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            set.add(signal);
-        }
-        let failed = |error| Failure::could_not(format!("signals cannot be received: {error}"));
-        set.thread_block().map_err(failed)?;
-        SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .map(Self)
-            .map_err(failed)
-    }
-
-    fn wait_until(&self, wake_ms: u64) -> Option<Wake> {
-        let remaining = wake_ms.saturating_sub(clock::boot_ms()).min(60_000);
-        let timeout = i32::try_from(remaining)
-            .ok()
-            .and_then(|ms| PollTimeout::try_from(ms).ok())
-            .unwrap_or(PollTimeout::ZERO);
-        let mut asked = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        // Interrupted or not: whatever is due is looked at next.
-        if poll(&mut asked, timeout) == Ok(0) {
-            return None;
-        }
-        let info = self.0.read_signal().ok().flatten()?;
-        let is_hangup = i32::try_from(info.ssi_signo) == Ok(Signal::SIGHUP as i32);
-        Some(if is_hangup { Wake::Reload } else { Wake::Stop })
-    }
-}
-
 struct Running {
     _lock: StateLock,
     identity: Identity,
@@ -113,7 +79,7 @@ struct Running {
     policy: Policy,
     speaker: Speaker,
     cursor: CursorFile,
-    queue: Queue,
+    spool: Spool,
     client: Client,
     session: Option<Session>,
     collectors: Collectors,
@@ -129,26 +95,12 @@ struct Running {
     is_ready_told: bool,
     last_notes: Vec<String>,
     is_clock_told: bool,
-}
-
-#[derive(Default)]
-struct FactsState {
-    encoded: Vec<u8>,
-    digest: Option<[u8; 8]>,
-    checked_ms: Option<u64>,
-    run: Option<Run>,
-    /// What the server holds, known after hello.
-    at_server: Option<Option<[u8; 8]>>,
-    /// What the waiting record carries.
-    sent: Option<[u8; 8]>,
-    /// What the server would not take.
-    refused: Option<[u8; 8]>,
-}
-
-#[derive(Default)]
-struct RunsState {
-    told: Vec<(u16, Outcome)>,
-    told_ms: Option<u64>,
+    disk_trouble: Option<String>,
+    lists: Lists,
+    lists_state: ListsState,
+    /// This host's wall clock minus the server's, as last measured.
+    clock_skew_ms: Option<i64>,
+    spool_folder: std::path::PathBuf,
 }
 
 impl Running {
@@ -168,11 +120,33 @@ impl Running {
             )));
         };
         let boot_id = boot_id(&roots);
-        let cursor = folder.open_cursor(boot_id)?;
+        let mut cursor = folder.open_cursor(boot_id)?;
         if cursor.wants_new_epoch() {
             log::warn(
                 "the cursor file was damaged; the server is asked for a new epoch, which shows as a gap",
             );
+        }
+        let (spool, last_seq) = Spool::open(
+            &folder.spool(),
+            config.spool,
+            Opening {
+                epoch: cursor.get().epoch,
+                acked_seq: cursor.get().acked_seq,
+                waiting: u64::from(cursor.get().waiting),
+                is_same_boot: cursor.is_same_boot(),
+                is_cursor_damaged: cursor.wants_new_epoch(),
+                boot_id,
+                boot_ms: clock::boot_ms(),
+                wall_ms: clock::wall_ms(),
+                last_ack_at_ms: cursor.get().last_ack_at_ms,
+            },
+        );
+        cursor.skip_to(last_seq)?;
+        if !spool.is_empty() {
+            log::info(format!(
+                "{} records wait from before this start",
+                spool.len()
+            ));
         }
         Ok(Self {
             client: client(&identity, &config)?,
@@ -184,7 +158,7 @@ impl Running {
                 boot_id,
             },
             cursor,
-            queue: Queue::new(config.spool_bytes_max, config.spool_age_ms_max),
+            spool,
             session: None,
             collectors: Collectors::new(&roots, &config.off),
             facts: FactsState::default(),
@@ -199,6 +173,11 @@ impl Running {
             is_ready_told: false,
             last_notes: Vec::new(),
             is_clock_told: false,
+            disk_trouble: None,
+            lists: Lists::new(&roots),
+            lists_state: ListsState::new(clock::boot_ms(), &config.off),
+            clock_skew_ms: None,
+            spool_folder: folder.spool(),
             _lock: lock,
             identity,
             config,
@@ -240,53 +219,105 @@ impl Running {
         if clock::boot_ms() >= self.next_send_ms {
             self.send();
         }
+        self.spool.sync_if_due(clock::boot_ms());
+        self.tell_disk();
     }
 
     fn wake_ms(&self) -> u64 {
-        if self.session.is_none() || !self.queue.is_empty() {
-            self.next_sample_ms.min(self.next_send_ms)
+        let sync_ms = self.spool.sync_due_ms().unwrap_or(u64::MAX);
+        let send_ms = if self.session.is_none() || !self.spool.is_empty() {
+            self.next_send_ms
         } else {
-            self.next_sample_ms
+            u64::MAX
+        };
+        self.next_sample_ms.min(send_ms).min(sync_ms)
+    }
+
+    /// Says once that the disk refuses, and once that it takes records again.
+    fn tell_disk(&mut self) {
+        let trouble = self.spool.trouble();
+        if trouble == self.disk_trouble.as_deref() {
+            return;
         }
+        match trouble {
+            Some(error) => log::error(format!(
+                "{} cannot be used ({error}); records wait in memory meanwhile, at most {} MiB, and are lost if the agent ends; make room on the disk",
+                self.spool_folder.display(),
+                crate::spool::MEMORY_BYTES_MAX >> 20
+            )),
+            None => log::info("the disk takes records again"),
+        }
+        self.disk_trouble = trouble.map(str::to_owned);
     }
 
     fn sample(&mut self, is_goodbye: bool) {
         let taken_boot_ms = clock::boot_ms();
         let taken_at_ms = clock::wall_ms();
-        let (groups, runs) = if is_goodbye {
+        let (groups, mut runs) = if is_goodbye {
             (Vec::new(), Vec::new())
         } else {
-            self.collectors.collect(clock::boot_ns)
+            let skew = self.clock_skew_ms.map(|ms| (Metric::ClockSkewMs, ms));
+            self.collectors
+                .collect(clock::boot_ns, self.is_watched(), skew.as_slice())
         };
         if !is_goodbye {
             self.check_facts(taken_boot_ms, taken_at_ms);
+            let is_watched = self.is_watched();
+            self.lists_state
+                .read(&mut self.lists, clock::boot_ns(), is_watched);
+            runs.extend(self.lists_state.runs().cloned());
         }
-        let (epoch, seq) = match self.cursor.next_seq(self.queue.len() + 1) {
-            Ok(numbers) => numbers,
-            Err(failure) => {
-                log::error(format!(
-                    "a sample could not be numbered and is dropped: {failure}"
-                ));
-                return;
-            }
-        };
-        let dropped = self.queue.push(Record {
+        if let Some(trouble) = &self.disk_trouble {
+            runs.push(Run {
+                collector: Collector::Spool,
+                duration_us: 0,
+                outcome: Outcome::Failed(trouble.clone()),
+            });
+        }
+        // A number that is not on disk may be given again after a crash: the server finds that out and begins a new epoch.
+        if let Err(failure) = self.cursor.next_seq(self.spool.len() + 1) {
+            self.tell_trouble(&failure.message);
+        }
+        let Cursor { epoch, seq, .. } = self.cursor.get();
+        let dropped = self.spool.push(Record {
             epoch,
             seq,
             taken_boot_ms,
             taken_at_ms,
             boot_id: None,
             groups,
-            facts: self.facts.due(&self.queue),
+            facts: if is_goodbye {
+                None
+            } else {
+                self.facts.due(&self.spool)
+            },
             collectors: self.runs.due(taken_boot_ms, &runs, self.facts.run.as_ref()),
             lost: None,
             goodbye: is_goodbye.then_some(true),
+            sections: if is_goodbye {
+                None
+            } else {
+                self.lists_state.due(seq)
+            },
         });
         if dropped > 0 {
             log::warn(format!(
                 "{dropped} of the oldest records were dropped: {} wait for the server already",
-                self.queue.len()
+                self.spool.len()
             ));
+            self.lists_state.forget_sent();
+            self.note_waiting();
+        }
+    }
+
+    /// Does somebody look, so that the server wants reports more often than configured?
+    fn is_watched(&self) -> bool {
+        self.interval_ms < self.config.interval_ms
+    }
+
+    fn note_waiting(&mut self) {
+        if let Err(failure) = self.cursor.note_waiting(self.spool.len()) {
+            log::error(failure.message);
         }
     }
 
@@ -315,6 +346,7 @@ impl Running {
             &self.cursor.get(),
             self.cursor.wants_new_epoch(),
             self.config.interval_ms,
+            self.config.suggested().as_ref(),
         );
         match opened {
             Ok((session, answer)) => {
@@ -325,6 +357,7 @@ impl Running {
                 }
                 self.session = Some(session);
                 self.facts.at_server = Some(answer.facts_digest);
+                self.lists_state.set_held(answer.sections.as_deref());
                 self.next_send_ms = 0;
                 self.tell_clock(answer.now_ms);
                 if answer.pending_review {
@@ -344,15 +377,20 @@ impl Running {
                 answer.epoch, cursor.epoch
             ));
             let next = self
-                .queue
+                .spool
                 .restamp(answer.epoch, answer.stored_seq.saturating_add(1));
+            let last = next.saturating_sub(1);
             self.cursor
-                .begin_epoch(answer.epoch, next.saturating_sub(1))
+                .begin_epoch(answer.epoch, last, self.spool.len())?;
+            self.spool.tidy();
+            Ok(())
         } else if answer.stored_seq > cursor.seq {
-            let next = self
-                .queue
-                .restamp(answer.epoch, answer.stored_seq.saturating_add(1));
-            self.cursor.skip_to(next.saturating_sub(1))
+            // Our server answers that with a new epoch itself.
+            self.cursor.want_new_epoch();
+            Err(Failure::could_not(format!(
+                "the server holds record {} although only {} were made; asking for a new epoch",
+                answer.stored_seq, cursor.seq
+            )))
         } else {
             self.take_ack(answer.epoch, answer.stored_seq).map(|_| ())
         }
@@ -360,16 +398,18 @@ impl Running {
 
     /// Lets go of what is durable; gives how many records that was.
     fn take_ack(&mut self, epoch: u32, seq: u64) -> Result<usize, Failure> {
-        let Some(acked) = self.queue.ack(epoch, seq) else {
+        let Some(acked) = self.spool.ack(epoch, seq) else {
             return Ok(0);
         };
+        self.lists_state.acked(acked.last.1);
         if acked.facts {
             self.facts.at_server = Some(self.facts.sent);
         }
         let (last_epoch, last_seq, digest) = acked.last;
         let last = (last_epoch == self.cursor.get().epoch).then_some((last_seq, digest));
         self.cursor
-            .acked(last, clock::wall_ms(), self.queue.len())?;
+            .acked(last, clock::wall_ms(), self.spool.len())?;
+        self.spool.tidy();
         Ok(acked.records)
     }
 
@@ -377,12 +417,19 @@ impl Running {
         let Some(session) = &self.session else {
             return;
         };
-        let Some(batch) = self.queue.batch(self.batch_max) else {
+        let Some(batch) = self.spool.batch(self.batch_max) else {
             return;
         };
         let count = batch.records.len();
+        let (sent_ms, sent_at_ms) = (clock::boot_ms(), clock::wall_ms());
         match session.report(&self.client, batch) {
-            Ok(answer) => self.acknowledged(&answer, count),
+            Ok(answer) => {
+                // The server read its clock about half way between asking and being answered.
+                let half_way_ms = i64::try_from((clock::boot_ms() - sent_ms) / 2).unwrap_or(0);
+                let own_ms = sent_at_ms.saturating_add(half_way_ms);
+                self.clock_skew_ms = Some(own_ms.saturating_sub(answer.now_ms));
+                self.acknowledged(&answer, count);
+            }
             Err(Refusal::Unacceptable { is_proved, words }) => {
                 self.unacceptable(count, is_proved, &words)
             }
@@ -407,7 +454,7 @@ impl Running {
         if self.backoff.failures() > 0 {
             log::info(format!(
                 "the server takes reports again; {} records wait",
-                self.queue.len()
+                self.spool.len()
             ));
         }
         self.backoff.reset();
@@ -415,7 +462,11 @@ impl Running {
         if taken == sent {
             self.batch_max = (self.batch_max * 2).min(RECORDS_MAX);
         }
-        self.next_send_ms = 0;
+        self.next_send_ms = if self.spool.is_empty() {
+            0
+        } else {
+            clock::boot_ms() + BACKFILL_PAUSE_MS / 2 + random::jitter() % BACKFILL_PAUSE_MS
+        };
         self.set_interval(clamp_interval_ms(
             u64::from(answer.next_interval_ms),
             self.config.interval_ms,
@@ -469,13 +520,15 @@ impl Running {
             return;
         }
         self.unproved_refusals = 0;
-        if let Some((seq, has_facts)) = self.queue.refuse_oldest() {
+        if let Some((seq, has_facts)) = self.spool.refuse_oldest() {
             log::error(format!(
                 "record {seq} was refused for good and is dropped ({words})"
             ));
             if has_facts {
                 self.facts.refused = self.facts.sent;
             }
+            self.lists_state.forget_sent();
+            self.note_waiting();
         }
     }
 
@@ -536,7 +589,7 @@ impl Running {
         if 10u64.checked_pow(nth.ilog10()) == Some(nth) {
             log::warn(format!(
                 "{words}; attempt {nth}, {} records wait, sampling goes on",
-                self.queue.len()
+                self.spool.len()
             ));
         }
     }
@@ -563,12 +616,14 @@ impl Running {
         }
         if config.off != self.config.off {
             self.collectors = Collectors::new(&Roots::default(), &config.off);
+            self.lists_state = ListsState::new(clock::boot_ms(), &config.off);
         }
         self.session = None;
         self.next_send_ms = 0;
         self.backoff.reset();
         self.facts.checked_ms = None;
         self.policy = policy;
+        self.spool.set_limits(config.spool);
         let interval_ms = config.interval_ms;
         self.config = config;
         self.set_interval(interval_ms);
@@ -579,7 +634,7 @@ impl Running {
     fn goodbye(&mut self) {
         let until_ms = clock::boot_ms() + GOODBYE_MS;
         self.sample(true);
-        while !self.queue.is_empty() {
+        while !self.spool.is_empty() {
             let left_ms = until_ms.saturating_sub(clock::boot_ms());
             if left_ms == 0 {
                 break;
@@ -589,73 +644,26 @@ impl Running {
             if self.session.is_none() {
                 self.hello();
             }
-            let before = self.queue.len();
+            let before = self.spool.len();
             self.send();
             // Smaller batches are tried; anything else that takes nothing will not within the seconds left.
             let is_smaller_tried = self.next_send_ms == 0 && self.batch_max < before;
-            if self.queue.len() == before && !is_smaller_tried {
+            if self.spool.len() == before && !is_smaller_tried {
                 break;
             }
         }
         if let Err(failure) = self.cursor.sync() {
             log::error(failure.message);
         }
-        match self.queue.len() {
+        if let Err(error) = self.spool.sync() {
+            log::error(format!("{}: {error}", self.spool_folder.display()));
+        }
+        match self.spool.len() {
             0 => log::info("stopped; everything was acknowledged"),
-            waiting => log::warn(format!(
-                "stopped; {waiting} records could not be sent and are lost"
+            waiting => log::info(format!(
+                "stopped; {waiting} records wait for the next start"
             )),
         }
-    }
-}
-
-impl FactsState {
-    /// The facts, when the server holds others and none are under way.
-    fn due(&mut self, queue: &Queue) -> Option<Vec<u8>> {
-        let at_server = self.at_server?;
-        let is_due = self.digest.is_some()
-            && self.digest != at_server
-            && self.digest != self.refused
-            && !queue.has_facts();
-        if !is_due {
-            return None;
-        }
-        self.sent = self.digest;
-        Some(self.encoded.clone())
-    }
-}
-
-impl RunsState {
-    /// All runs, when an outcome changed or a minute went by.
-    fn due(&mut self, now_ms: u64, runs: &[Run], facts: Option<&Run>) -> Option<Vec<CollectorRun>> {
-        if runs.is_empty() {
-            return None;
-        }
-        let all = || runs.iter().chain(facts);
-        let is_same = self.told.len() == all().count()
-            && self.told.iter().zip(all()).all(|((number, outcome), run)| {
-                *number == run.collector.wire() && *outcome == run.outcome
-            });
-        let is_recent = self
-            .told_ms
-            .is_some_and(|told| now_ms.saturating_sub(told) < RUNS_EVERY_MS);
-        if is_same && is_recent {
-            return None;
-        }
-        self.told = all()
-            .map(|run| (run.collector.wire(), run.outcome.clone()))
-            .collect();
-        self.told_ms = Some(now_ms);
-        Some(
-            all()
-                .map(|run| CollectorRun {
-                    collector: run.collector.wire(),
-                    duration_us: run.duration_us,
-                    outcome: run.outcome.wire(),
-                    reason: run.outcome.reason().map(domain::text::clean_label),
-                })
-                .collect(),
-        )
     }
 }
 

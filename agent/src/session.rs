@@ -8,14 +8,14 @@ use protocol::handshake::{self, HandshakeError};
 use protocol::http::{Code, PATH_HELLO, PATH_REPORT};
 use protocol::keys::PrivateKey;
 use protocol::session::{RequestHead, SessionKeys};
-use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
 use protocol::v1::report::{Report, ReportAnswer};
 use protocol::wire;
 
 use crate::client::{Answer, Client};
 use crate::exit::Failure;
 use crate::identity::Cursor;
-use crate::queue::Batch;
+use crate::spool::Batch;
 use crate::{clock, random};
 
 /// What this process is, the same for all of its sessions.
@@ -72,6 +72,7 @@ impl Session {
         cursor: &Cursor,
         wants_new_epoch: bool,
         interval_ms: u64,
+        suggested: Option<&Suggested>,
     ) -> Result<(Self, HelloAnswer), Refusal> {
         let no_random = |failure: Failure| Refusal::Later(failure.message);
         let sent = handshake::hello_request(
@@ -93,6 +94,7 @@ impl Session {
                 interval_s: u32::try_from(interval_ms / 1000).unwrap_or(u32::MAX),
                 wall_ms: clock::wall_ms(),
                 wants_new_epoch,
+                suggested: suggested.cloned(),
             },
         );
         let answer = client
@@ -124,6 +126,7 @@ impl Session {
             sent_boot_ms: clock::boot_ms(),
             sent_wall_ms: clock::wall_ms(),
             records: batch.records,
+            earlier_boots: (!batch.earlier_boots.is_empty()).then_some(batch.earlier_boots),
         });
         let head = RequestHead {
             method: "POST",

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::StateFolder;
 use crate::policy::Policy;
+use crate::spool;
 
 /// Acknowledgements older than this many intervals (and at least this long) are a finding.
 const LATE_INTERVALS: u64 = 4;
@@ -51,6 +52,29 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
         findings.extend(late(last_ack_at_ms, config.interval_ms));
     }
     findings.extend(policy.finding.clone());
+    let on_disk = cursor.map_or(Ok(0), |cursor| {
+        spool::count(&folder.spool(), cursor.epoch, cursor.acked_seq)
+    });
+    let in_all = cursor.map_or(0, |cursor| u64::from(cursor.waiting));
+    let spool_records = match on_disk {
+        // A record is numbered just before it is written, so one more is nothing to say.
+        Ok(on_disk) if is_running && in_all > on_disk + 1 => {
+            findings.push(format!(
+                "{} records wait in memory alone: the disk of {} takes none; run `oc-agent doctor`",
+                in_all - on_disk,
+                folder.path().display()
+            ));
+            in_all
+        }
+        Ok(on_disk) => on_disk,
+        Err(error) => {
+            findings.push(format!(
+                "{} cannot be read: {error}",
+                folder.spool().display()
+            ));
+            in_all
+        }
+    };
     Ok(Status {
         enrolled: identity.is_some(),
         server: config
@@ -60,10 +84,7 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
             .or_else(|| identity.as_ref().map(|identity| identity.server.clone())),
         node_id: identity.map(|identity| identity.node_id),
         last_ack_at_ms,
-        // What a process held in memory ended with it.
-        spool_records: cursor
-            .filter(|_| is_running)
-            .map_or(0, |cursor| u64::from(cursor.waiting)),
+        spool_records,
         policy: policy.text.clone(),
         interval_s: config.interval_ms / 1000,
         findings,

@@ -87,7 +87,7 @@ fn collect(host: &str) -> String {
     let mut collectors = Collectors::with(&roots, ask(), &BTreeSet::new());
     let now = Cell::new(1000 * SECOND_NS);
     let mut out = String::from("first reading\n");
-    let (groups, _) = collectors.collect(|| now.get());
+    let (groups, _) = collectors.collect(|| now.get(), false, &[]);
     write_round(&mut out, &groups);
 
     let later = fixture.join("later");
@@ -95,7 +95,7 @@ fn collect(host: &str) -> String {
         copy(&later, temp.path());
     }
     now.set(1010 * SECOND_NS);
-    let (groups, runs) = collectors.collect(|| now.get());
+    let (groups, runs) = collectors.collect(|| now.get(), false, &[]);
     out.push_str("ten seconds later\n");
     write_round(&mut out, &groups);
     out.push_str("collectors\n");
@@ -126,6 +126,7 @@ fn collect(host: &str) -> String {
     let report = Report {
         sent_boot_ms: 1,
         sent_wall_ms: 1,
+        earlier_boots: None,
         records: vec![protocol::v1::report::EncodedRecord(wire::encode(&record))],
     };
     Report::open(&wire::encode(&report)).unwrap();
@@ -206,9 +207,9 @@ fn ten_thousand_mounts_and_interfaces_stay_within_the_protocol() {
     std::fs::write(roots.proc.join("diskstats"), disks).unwrap();
     let mut collectors = Collectors::with(&roots, ask(), &BTreeSet::new());
     let now = Cell::new(SECOND_NS);
-    collectors.collect(|| now.get());
+    collectors.collect(|| now.get(), false, &[]);
     now.set(11 * SECOND_NS);
-    let (groups, runs) = collectors.collect(|| now.get());
+    let (groups, runs) = collectors.collect(|| now.get(), false, &[]);
     assert_eq!(groups.len(), 1 + 3 * 64, "the host itself too");
     assert!(
         groups.iter().any(|group| group.instance == "eth0"),

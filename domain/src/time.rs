@@ -150,14 +150,14 @@ pub fn parse_iso_ms(text: &str) -> Option<i64> {
 /// A span that is not written as we read it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{value}` is not a duration: write a whole number and s, m, h or d, such as 30s, 10m, 12h or 30d"
+    "`{value}` is not a duration: write a whole number and s, m, h, d or y, such as 30s, 10m, 12h, 30d or 2y"
 )]
 pub struct DurationError {
     /// What was given, shortened to 64 characters.
     pub value: String,
 }
 
-/// Reads `30s`, `10m`, `12h`, `30d` into milliseconds.
+/// Reads `30s`, `10m`, `12h`, `30d`, `2y` (of 365 days) into milliseconds.
 ///
 /// # Errors
 /// When the text has another shape or the span is zero or beyond ten years.
@@ -176,6 +176,7 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, DurationError> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
+        "y" => 365 * 86_400_000,
         _ => return Err(error()),
     };
     let span = number.checked_mul(unit_ms).ok_or_else(error)?;
@@ -238,6 +239,7 @@ mod tests {
     fn durations_are_read_and_others_are_refused_by_name() {
         assert_eq!(parse_duration_ms("10m"), Ok(600_000));
         assert_eq!(parse_duration_ms("30d"), Ok(2_592_000_000));
+        assert_eq!(parse_duration_ms("2y"), Ok(63_072_000_000));
         for bad in [
             "",
             "10",

@@ -2,6 +2,9 @@
 
 import type { Page } from "@playwright/test";
 
+import { createHash } from "node:crypto";
+
+import { enrollment } from "../support/server.ts";
 import { FAILED_REQUEST, expect, givenSite, test, whenAlive } from "../support/site.ts";
 
 const site = givenSite({ agents: [{}] });
@@ -27,14 +30,16 @@ test("the command is masked, shown on wish, copied whole, and never shown again"
   await expect(page.getByLabel("Cluster")).toHaveValue("local");
   await page.getByRole("button", { name: "Create token" }).click();
   await whenAlive(page);
-  await expect(command(page)).toHaveText(/^sudo oc-agent enroll --server \S+ --token oce_•+ && sudo oc-agent run$/);
+  await expect(command(page)).toHaveText(/^curl -fsSo oc-agent (\S+)\/install\/oc-agent && echo '[0-9a-f]{64}  oc-agent' \| sha256sum -c && chmod \+x oc-agent && sudo .\/oc-agent install --server \1 --token oce_•+$/);
 
   await page.getByRole("button", { name: "Copy command" }).click();
   await expect(page.getByRole("button", { name: "Copied command" })).toBeVisible();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
-  const words = copied.split(" ");
-  expect(words.slice(0, 6)).toEqual(["sudo", "oc-agent", "enroll", "--server", site.url, "--token"]);
-  expect(words[6]).toMatch(/^oce_[A-Za-z0-9_-]{20,}$/);
+  const token = /--token (oce_[A-Za-z0-9_-]{20,})$/.exec(copied)?.[1] ?? "";
+  expect(copied).toContain(`install --server ${site.url} --token oce_`);
+  // What it downloads is what it says.
+  const offered = Buffer.from(await (await fetch(`${site.url}/install/oc-agent`)).arrayBuffer());
+  expect(copied).toContain(createHash("sha256").update(offered).digest("hex"));
 
   await page.getByRole("button", { name: "Show token" }).click();
   await expect(command(page)).toHaveText(copied);
@@ -44,16 +49,15 @@ test("the command is masked, shown on wish, copied whole, and never shown again"
   // What is left of it elsewhere is its id.
   await page.goto(`${site.url}/nodes/add`);
   await expect(page.getByRole("region", { name: "Tokens that still work" })).toContainText("0 of 1 used");
-  expect(await page.content()).not.toContain(words[6]);
+  expect(await page.content()).not.toContain(token);
 });
 
 test("the page tells by itself when the machine has reported", async ({ page }) => {
   const shown = await createToken(page, "app-eu");
   await expect(page.getByRole("status").filter({ hasText: "Waiting for a node to use the token" })).toBeVisible();
 
-  const words = shown.split("&&")[0]?.trim().split(" ") ?? [];
-  expect(words.slice(0, 2)).toEqual(["sudo", "oc-agent"]);
-  const agent = await site.server.agentBy(words.slice(2), { config: 'interval = "2s"\nname = "newcomer"\n' });
+  const words = enrollment(shown);
+  const agent = await site.server.agentBy(words, { config: 'interval = "2s"\nname = "newcomer"\n' });
 
   const done = page.getByRole("status").filter({ hasText: "newcomer reported" });
   await expect(done).toBeVisible({ timeout: 20_000 });
@@ -63,7 +67,7 @@ test("the page tells by itself when the machine has reported", async ({ page }) 
   await expect(page.getByRole("navigation", { name: "Breadcrumb" })).toContainText("app-eu");
 
   // It was for one node.
-  const again = site.server.agentBy(words.slice(2));
+  const again = site.server.agentBy(words);
   await expect(again).rejects.toMatchObject({ code: 3, stderr: expect.stringContaining("token") });
 });
 
@@ -72,8 +76,7 @@ test("a revoked token is gone and admits nobody", async ({ page }) => {
   await page.getByRole("button", { name: "Revoke this token" }).click();
   await expect(page).toHaveURL(`${site.url}/nodes/add`);
   await expect(page.getByRole("listitem").filter({ hasText: "db-eu" })).toHaveCount(0);
-  const words = shown.split("&&")[0]?.trim().split(" ") ?? [];
-  await expect(site.server.agentBy(words.slice(2))).rejects.toMatchObject({
+  await expect(site.server.agentBy(enrollment(shown))).rejects.toMatchObject({
     code: 3,
     stderr: expect.stringContaining("taken back"),
   });
@@ -94,8 +97,8 @@ test("a node that came with review counts only after a person has approved it", 
   await page.getByRole("button", { name: "Create token" }).click();
   await page.getByRole("button", { name: "Show token" }).click();
   await expect(command(page)).toHaveText(/oce_[A-Za-z0-9_-]{20,}/);
-  const words = (await command(page).innerText()).split("&&")[0]?.trim().split(" ") ?? [];
-  const agent = await site.server.agentBy(words.slice(2), { config: 'interval = "2s"\nname = "guest"\n' });
+  const words = enrollment(await command(page).innerText());
+  const agent = await site.server.agentBy(words, { config: 'interval = "2s"\nname = "guest"\n' });
 
   await page.goto(`${site.url}/nodes/${agent.nodeId}`);
   const header = page.locator(".node-header");

@@ -1,5 +1,6 @@
 // Everything works without scripts: views are addresses, changes are forms.
 
+import { enrollment } from "../support/server.ts";
 import { ADMIN, expect, givenSite, test } from "../support/site.ts";
 
 test.use({ javaScriptEnabled: false });
@@ -36,11 +37,11 @@ test("from set-up to signing out", async ({ page, context, watch }) => {
     await page.getByRole("button", { name: "Create token" }).click();
     const command = page.getByRole("textbox", { name: "Command" });
     await expect(command).toBeVisible();
-    await expect(command).toHaveValue(/^sudo oc-agent enroll --server \S+ --token oce_[A-Za-z0-9_-]{20,} && sudo oc-agent run$/);
+    await expect(command).toHaveValue(/sudo .\/oc-agent install --server \S+ --token oce_[A-Za-z0-9_-]{20,}$/);
     await expect(page.getByRole("button", { name: "Show token" })).toBeHidden();
     await expect(page.getByText("Waiting for a node to use the token")).toBeVisible();
 
-    const words = (await command.inputValue()).split(" && ")[0]?.split(" ").slice(2) ?? [];
+    const words = enrollment(await command.inputValue());
     nodeId = (await site.server.agentBy(words, { config: 'interval = "1s"\nname = "plain"\n' })).nodeId;
     await page.getByRole("main").getByRole("link", { name: "Refresh" }).click();
     await expect(page.getByRole("main")).toContainText("plain reported");

@@ -284,3 +284,9 @@ export class Server {
     if (problems.length > 0) throw problems[0];
   }
 }
+
+/** The arguments with which the machine of a shown command is enrolled; tests do not install services. */
+export function enrollment(command: string): string[] {
+  const words = command.split("oc-agent install ")[1]?.trim().split(" ") ?? [];
+  return ["enroll", ...words];
+}

@@ -18,8 +18,9 @@ use minicbor::{Decode, Encoder};
 use protocol::handshake;
 use protocol::keys::fingerprint;
 use protocol::v1::enroll::{EnrollRequest, ServerProof};
-use protocol::v1::hello::Hello;
-use protocol::v1::report::{Facts, Group, Record, Report, ReportAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::report::{EarlierBoot, Facts, Group, Record, Report, ReportAnswer};
+use protocol::v1::section::{Certificates, Processes, Sockets, Units};
 use protocol::wire;
 use support::*;
 
@@ -134,6 +135,71 @@ fn report_and_its_answer() {
     );
 }
 
+/// Added with the spool on disk, which outlives a boot.
+#[test]
+fn report_from_an_earlier_boot() {
+    let stored = same_bytes("report_earlier_boots", &wire::encode(&earlier_report()));
+    let (opened, _) = Report::open(&stored).unwrap();
+    assert_eq!(opened, earlier_report());
+    assert_eq!(opened.boots().collect::<Vec<_>>(), [Some([0x0b; 16]), None]);
+    let beyond = Report {
+        earlier_boots: Some(vec![EarlierBoot {
+            boot_id: [1; 16],
+            records: u32::MAX,
+        }]),
+        ..report()
+    };
+    assert_eq!(beyond.boots().count(), beyond.records.len());
+}
+
+/// Added with the lists and with what `agent.toml` suggests.
+#[test]
+fn sections_and_suggestions() {
+    let stored = same_bytes("record_sections", &wire::encode(&sections_record()));
+    let record: Record = wire::decode("record", &stored).unwrap();
+    assert_eq!(record, sections_record());
+    let bodies: Vec<Vec<u8>> = record
+        .sections
+        .unwrap()
+        .into_iter()
+        .map(|s| s.body)
+        .collect();
+    assert_eq!(
+        wire::decode::<Processes>("list", &bodies[0]).unwrap(),
+        processes()
+    );
+    assert_eq!(wire::decode::<Units>("list", &bodies[1]).unwrap(), units());
+    assert_eq!(
+        wire::decode::<Sockets>("list", &bodies[2]).unwrap(),
+        sockets()
+    );
+    assert_eq!(
+        wire::decode::<Certificates>("list", &bodies[3]).unwrap(),
+        certificates()
+    );
+
+    let suggesting = Hello {
+        suggested: Some(suggested()),
+        ..hello()
+    };
+    let stored = same_bytes("hello_suggested", &wire::encode(&suggesting));
+    assert_eq!(wire::decode::<Hello>("hello", &stored).unwrap(), suggesting);
+
+    let answer = hello_answer_with_sections();
+    let stored = same_bytes("hello_answer_sections", &wire::encode(&answer));
+    assert_eq!(
+        wire::decode::<HelloAnswer>("hello answer", &stored).unwrap(),
+        answer
+    );
+
+    let rebooting = Facts {
+        reboot_required: Some("kernel 6.2 is installed, 6.1 runs".to_owned()),
+        ..facts()
+    };
+    let stored = same_bytes("facts_reboot_required", &wire::encode(&rebooting));
+    assert_eq!(wire::decode::<Facts>("facts", &stored).unwrap(), rebooting);
+}
+
 #[test]
 fn every_stored_message_is_looked_at() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
@@ -145,10 +211,15 @@ fn every_stored_message_is_looked_at() {
     let known = [
         "enroll_answer.json",
         "enroll_request.json",
+        "facts_reboot_required.json",
         "hello.json",
         "hello_answer.json",
+        "hello_answer_sections.json",
+        "hello_suggested.json",
+        "record_sections.json",
         "report.json",
         "report_answer.json",
+        "report_earlier_boots.json",
         "server_proof.json",
     ];
     assert_eq!(names, known, "a file without a test proves nothing");
@@ -203,6 +274,21 @@ fn fields_that_later_versions_add_are_skipped() {
     tolerates_added_field(&hello());
     tolerates_added_field(&hello_answer());
     tolerates_added_field(&report());
+    tolerates_added_field(&earlier_report());
+    tolerates_added_field(&sections_record());
+    tolerates_added_field(&sections_record().sections.unwrap()[0]);
+    tolerates_added_field(&processes());
+    tolerates_added_field(&processes().processes[0]);
+    tolerates_added_field(&units());
+    tolerates_added_field(&units().units[0]);
+    tolerates_added_field(&sockets());
+    tolerates_added_field(&sockets().listeners[0]);
+    tolerates_added_field(&certificates());
+    tolerates_added_field(&certificates().certificates[0]);
+    tolerates_added_field(&suggested());
+    tolerates_added_field(&hello_answer_with_sections());
+    tolerates_added_field(&hello_answer_with_sections().sections.unwrap()[0]);
+    tolerates_added_field(&earlier_report().earlier_boots.unwrap()[0]);
     tolerates_added_field(&full_record());
     tolerates_added_field(&least_record());
     tolerates_added_field(&report_answer());

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::backup::BackupPolicy;
+use domain::metric::history::Retention;
 use domain::time::parse_duration_ms;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -12,6 +13,8 @@ use serde::Deserialize;
 pub const DEFAULT_FILE: &str = "/etc/operations-center/server.toml";
 /// Where we listen when nothing is said.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7700";
+/// Least `retention.max_bytes`: some hours of a few hosts.
+const MAX_BYTES_LEAST: u64 = 16 << 20;
 
 /// What flags and environment say; `None` where they say nothing.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +49,7 @@ struct File {
     metrics_listen: Option<String>,
     log: Option<String>,
     trusted_proxies: Vec<String>,
+    retention: RetentionTable,
     backup: BackupFile,
 }
 
@@ -76,6 +80,57 @@ impl Default for BackupSettings {
                 keep: 3,
             },
         }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetentionTable {
+    raw: Option<String>,
+    #[serde(rename = "1m")]
+    one_minute: Option<String>,
+    #[serde(rename = "10m")]
+    ten_minutes: Option<String>,
+    #[serde(rename = "1h")]
+    one_hour: Option<String>,
+    max_bytes: Option<u64>,
+}
+
+impl RetentionTable {
+    fn read(&self, problems: &mut Vec<String>) -> Retention {
+        let mut retention = Retention::default();
+        let spans = [
+            ("raw", &self.raw, &mut retention.raw_ms),
+            ("1m", &self.one_minute, &mut retention.one_minute_ms),
+            ("10m", &self.ten_minutes, &mut retention.ten_minutes_ms),
+            ("1h", &self.one_hour, &mut retention.one_hour_ms),
+        ];
+        let mut finer = ("raw", 0);
+        for (level, text, span_ms) in spans {
+            match text.as_deref().map(|text| (text, parse_duration_ms(text))) {
+                None => {}
+                Some((_, Ok(given_ms))) => *span_ms = given_ms,
+                Some((text, Err(_))) => problems.push(format!(
+                    "retention.{level}: `{text:.60}` is not a span of time; write one such as 48h, 14d or 2y"
+                )),
+            }
+            if *span_ms < finer.1 {
+                problems.push(format!(
+                    "retention.{level}: shorter than retention.{}; a coarser level is kept at least as long as a finer one",
+                    finer.0
+                ));
+            }
+            finer = (level, *span_ms);
+        }
+        if self.max_bytes.is_some_and(|bytes| bytes < MAX_BYTES_LEAST) {
+            problems.push(format!(
+                "retention.max_bytes: {} is too little to work with; write {MAX_BYTES_LEAST} or more",
+                self.max_bytes.unwrap_or(0)
+            ));
+        }
+        retention.max_bytes = self.max_bytes;
+        retention
     }
 }
 
@@ -114,6 +169,8 @@ pub struct Settings {
     pub log: LogFormat,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long samples are kept.
+    pub retention: Retention,
     /// Scheduled backups.
     pub backup: BackupSettings,
 }
@@ -154,6 +211,7 @@ impl Settings {
             metrics_listen: None,
             log: LogFormat::Text,
             trusted_proxies: Vec::new(),
+            retention: Retention::default(),
             backup: BackupSettings::default(),
         }
     }
@@ -244,6 +302,7 @@ impl Settings {
                 Err(_) => problems.push(format!("trusted_proxies: `{text:.60}` is no address or network; write one such as 10.0.0.5 or 10.0.0.0/24")),
             }
         }
+        let retention = file.retention.read(&mut problems);
         let insecure_http = flags.insecure_http || file.insecure_http.unwrap_or(false);
         let settings = listen.ok().map(|listen| Self {
             listen,
@@ -253,6 +312,7 @@ impl Settings {
             metrics_listen,
             log,
             trusted_proxies,
+            retention,
             backup,
         });
         if let Some(problem) = settings.as_ref().and_then(Self::exposure) {
@@ -391,21 +451,41 @@ mod tests {
 
     #[test]
     fn all_problems_are_named_at_once() {
-        let file: File = toml::from_str("log = \"xml\"\ntrusted_proxies = [\"10.0.0.0/8\", \"office\"]\ntls_cert = \"/nonexistent\"").unwrap();
+        let file: File = toml::from_str("log = \"xml\"\ntrusted_proxies = [\"10.0.0.0/8\", \"office\"]\ntls_cert = \"/nonexistent\"\n[retention]\nraw = \"long\"\n\"1m\" = \"1h\"\nmax_bytes = 5").unwrap();
         let problems = Settings::merge(&flags("7700"), file).unwrap_err().0;
-        for (problem, field) in
-            problems
-                .iter()
-                .zip(["listen", "tls_cert", "tls_key", "log", "trusted_proxies"])
-        {
+        for (problem, field) in problems.iter().zip([
+            "listen",
+            "tls_cert",
+            "tls_key",
+            "log",
+            "trusted_proxies",
+            "retention.raw",
+            "retention.1m: shorter than retention.raw",
+            "retention.max_bytes",
+        ]) {
             assert!(problem.starts_with(field), "{problems:#?}");
         }
-        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert_eq!(problems.len(), 8, "{problems:#?}");
         assert!(
             toml::from_str::<File>("listne = \"x\"")
                 .unwrap_err()
                 .to_string()
                 .contains("listne")
+        );
+    }
+
+    #[test]
+    fn retention_is_read_level_by_level() {
+        let file: File = toml::from_str("[retention]\nraw = \"24h\"\n\"1h\" = \"5y\"").unwrap();
+        let settings = Settings::merge(&flags("127.0.0.1:0"), file).unwrap();
+        let day_ms = 86_400_000;
+        assert_eq!(
+            settings.retention,
+            Retention {
+                raw_ms: day_ms,
+                one_hour_ms: 5 * 365 * day_ms,
+                ..Retention::default()
+            }
         );
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -95,6 +96,7 @@ impl Db {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -112,6 +114,7 @@ impl Db {
         check_version(&write).await.map_err(open_error)??;
         copy_before_migration(path, &write, migrations).await?;
         migrate(path, &write, migrations).await?;
+        make_shrinkable(&write).await.map_err(open_error)?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "ON"))
@@ -301,6 +304,20 @@ async fn check_version(pool: &SqlitePool) -> Result<Result<(), DbError>, sqlx::E
     } else {
         Ok(())
     })
+}
+
+/// A file that was made without it learns to give space back; this rewrites it once.
+async fn make_shrinkable(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    const INCREMENTAL: i64 = 2;
+    let mode: i64 = sqlx::query_scalar("PRAGMA auto_vacuum")
+        .fetch_one(pool)
+        .await?;
+    if mode != INCREMENTAL {
+        sqlx::raw_sql("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+            .execute(pool)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn migrate(path: &Path, pool: &SqlitePool, migrations: &Migrator) -> Result<(), DbError> {

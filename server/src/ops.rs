@@ -23,6 +23,7 @@ use crate::health::lanes::Lanes;
 use crate::health::meters::Meters;
 use crate::series::writer::{Writer, WriterHandle};
 use crate::web::console::Console;
+use crate::web::install::AgentFile;
 
 /// Why the server or a local command cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,8 @@ pub struct Inner {
     pub lanes: Lanes,
     /// How full our disk is.
     pub disk: Disk,
+    /// The agent's program beside ours.
+    pub agent_file: AgentFile,
     /// When this process began.
     pub started_at: Timestamp,
     /// Where we really listen, once we do.
@@ -118,6 +121,7 @@ impl Ops {
             meters: Meters::new()?,
             lanes: Lanes::default(),
             disk: Disk::default(),
+            agent_file: AgentFile::default(),
             started_at,
             bound: OnceLock::new(),
             shutdown: CancellationToken::new(),

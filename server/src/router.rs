@@ -57,6 +57,8 @@ pub fn router(ops: Ops) -> Router {
         .route("/readyz", get(web::health::readyz))
         .route("/metrics", get(health::api::metrics))
         .route("/assets/{*path}", get(assets::hashed))
+        .route("/install/oc-agent", get(web::install::binary))
+        .route("/install/oc-agent.sha256", get(web::install::digest))
         .route("/favicon.svg", get(assets::named))
         .route("/robots.txt", get(assets::named))
         .route("/icons/{*path}", get(assets::named))

@@ -20,6 +20,7 @@ use crate::health;
 use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
+use crate::series;
 
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -121,6 +122,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     ops.bound.get_or_init(|| bound);
     let admin = socket::listen(&ops).map_err(io("making the socket for local commands"))?;
     let admin = tokio::spawn(socket::serve(ops.clone(), admin));
+    let history = tokio::spawn(series::history::run(ops.clone()));
     let base_url = ops.base_url();
     if people::service::needs_setup(&ops)
         .await
@@ -164,7 +166,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     announce.abort();
     stop.abort();
     // They only wait; nothing they do can be half done.
-    let _ended = tokio::join!(admin, disk, backups, metrics);
+    let _ended = tokio::join!(admin, disk, backups, metrics, history);
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;

@@ -14,7 +14,9 @@ use common::agent::TestAgent;
 use common::{site, site_in};
 use domain::access::Role;
 use domain::fleet::Liveness;
+use protocol::v1::hello::Suggested;
 use protocol::v1::report::{Facts, Group, Lost, Record};
+use protocol::v1::section::{KIND_SOCKETS, Listener, Section, Sockets};
 use server::admin::{Command, execute::execute};
 
 #[tokio::test]
@@ -727,4 +729,79 @@ async fn only_an_administrator_is_offered_to_approve_and_a_plain_form_does_it() 
             .body
             .contains(&approve)
     );
+}
+
+#[tokio::test]
+async fn lists_and_suggestions_are_kept_and_asked_for_only_once() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    agent.suggested = Some(Suggested {
+        name: Some("shop front".to_owned()),
+        cluster: Some("prod-db".to_owned()),
+        tags: vec![("rack".to_owned(), "r1".to_owned())],
+        ..Suggested::default()
+    });
+    agent.hello(&site).await.ok().unwrap();
+    let listing = |port: u16| {
+        let sockets = Sockets {
+            listeners: vec![Listener {
+                address: "0.0.0.0".to_owned(),
+                port,
+            }],
+            ..Sockets::default()
+        };
+        Section {
+            kind: KIND_SOCKETS,
+            body: protocol::wire::encode(&sockets),
+        }
+    };
+    let unknown = Section {
+        kind: 4_000,
+        body: b"of a later version".to_vec(),
+    };
+    let first = Record {
+        sections: Some(vec![listing(22), unknown]),
+        ..agent.record(1)
+    };
+    let second = Record {
+        sections: Some(vec![listing(443)]),
+        ..agent.record(2)
+    };
+    agent.send(&site, &[first, second]).await.ok().unwrap();
+
+    let common::Site {
+        ops,
+        folder,
+        router,
+        ..
+    } = site;
+    drop(router);
+    ops.close().await;
+    let site = site_in(folder).await;
+    let answer = agent.hello(&site).await.ok().unwrap();
+    let held = answer.sections.unwrap();
+    assert_eq!(
+        held.iter().map(|s| s.kind).collect::<Vec<_>>(),
+        [KIND_SOCKETS, 4_000]
+    );
+    assert_eq!(
+        held[0].digest,
+        protocol::keys::short_digest(&listing(443).body)
+    );
+    let known = server::fleet::service::node_sections(&site.ops, &agent.node_id)
+        .await
+        .ok()
+        .unwrap();
+    let listeners = known.listeners.unwrap();
+    assert_eq!(
+        listeners.rows.iter().map(|l| l.port).collect::<Vec<_>>(),
+        [443]
+    );
+    assert_eq!((known.processes, known.units), (None, None));
+
+    let host = site.ops.live.host_by_id(&agent.host_id).unwrap();
+    assert_eq!(host.name(), "shop front");
+    assert_eq!(host.record.suggested.tags["rack"], "r1");
+    assert_eq!(host.record.suggested.cluster.as_deref(), Some("prod-db"));
+    assert_ne!(host.record.cluster, "prod-db", "a suggestion moves nothing");
 }

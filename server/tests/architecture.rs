@@ -111,8 +111,9 @@ fn the_domain_does_no_io_reads_no_clock_and_uses_nothing_that_does() {
         .filter(|dependency| dependency["kind"].is_null())
     {
         let name = dependency["name"].as_str().unwrap();
+        let is_codec = name == "pco" && dependency["optional"] == true;
         assert!(
-            ["serde", "thiserror"].contains(&name),
+            is_codec || ["serde", "thiserror"].contains(&name),
             "domain must not depend on {name}"
         );
     }
@@ -128,6 +129,25 @@ fn the_domain_does_no_io_reads_no_clock_and_uses_nothing_that_does() {
             "thread::",
         ] {
             assert!(!without_tests(&text).contains(word), "{file} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn only_the_server_carries_the_codec_of_history() {
+    for package in metadata()["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let is_asked_for = dependency["name"] == "domain"
+                && dependency["features"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&"chunk".into());
+            assert_eq!(
+                is_asked_for,
+                dependency["name"] == "domain" && package["name"] == "server",
+                "{}",
+                package["name"]
+            );
         }
     }
 }

@@ -39,8 +39,12 @@ fn program(arguments: &[&str], data: &Path) -> Command {
 
 fn start(data: &Path, arguments: &[&str]) -> Server {
     let mut command = program(&["serve", "--listen", "127.0.0.1:0"], data);
+    command.args(arguments);
+    until_ready(command)
+}
+
+fn until_ready(mut command: Command) -> Server {
     let mut child = command
-        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -437,4 +441,33 @@ fn tls_by_files_serves_and_wrong_files_are_named() {
         "{}",
         text(&wrong.stderr)
     );
+}
+
+#[test]
+fn the_agents_program_is_offered_with_its_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    // A folder of programs as `cargo xtask build` leaves it.
+    let programs = folder.path().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let server = programs.join("operations-center");
+    std::fs::copy(env!("CARGO_BIN_EXE_operations-center"), &server).unwrap();
+    std::fs::write(programs.join("oc-agent"), b"an agent").unwrap();
+    let mut command = Command::new(&server);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"));
+    let mut running = until_ready(command);
+    let digest = get(&running.url, "/install/oc-agent.sha256");
+    let binary = get(&running.url, "/install/oc-agent");
+    assert!(binary.ends_with("an agent"), "{binary}");
+    let wanted = data_encoding::HEXLOWER.encode(&protocol::keys::digest(b"an agent"));
+    assert!(
+        digest.ends_with(&format!("{wanted}  oc-agent\n")),
+        "{digest}"
+    );
+    std::fs::write(programs.join("oc-agent"), b"another agent").unwrap();
+    let wanted = data_encoding::HEXLOWER.encode(&protocol::keys::digest(b"another agent"));
+    let digest = get(&running.url, "/install/oc-agent.sha256");
+    assert!(digest.contains(&wanted), "{digest}");
+    terminate(&mut running);
 }

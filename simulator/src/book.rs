@@ -133,6 +133,7 @@ impl Book {
             collectors: are_runs_due.then(|| self.machine.collectors(now.wall_ms)),
             lost: None,
             goodbye: self.is_last_taken.then_some(true),
+            sections: None,
         });
         1
     }

@@ -32,6 +32,7 @@ fn session(epoch: u32, stored_seq: u64) -> Heard {
         facts_digest: None,
         now_ms: 0,
         pending_review: false,
+        sections: None,
     })
 }
 

@@ -124,6 +124,7 @@ impl Link {
                 interval_s: self.speaker.interval_s,
                 wall_ms: clock::wall_ms(),
                 wants_new_epoch: claim.wants_new_epoch,
+                suggested: None,
             },
         );
         let answer = self
@@ -151,6 +152,7 @@ impl Link {
             sent_boot_ms: clock::boot_ms(),
             sent_wall_ms: clock::wall_ms(),
             records: batch.records,
+            earlier_boots: None,
         });
         let head = RequestHead {
             method: "POST",

@@ -82,6 +82,7 @@ fn serve(listener: &TcpListener, forgery: Forgery) -> Option<()> {
         facts_digest: None,
         now_ms: 0,
         pending_review: false,
+        sections: None,
     };
     let (body, keys) = handshake::hello_answer(&key, [3; 32], &verified, answer).unwrap();
     write(&mut stream, &body, "");

@@ -9,12 +9,14 @@
 mod agent;
 mod exporter;
 mod figure;
+mod history;
 mod host;
 mod http;
 mod lab;
 mod meter;
 mod program;
 mod proxy;
+mod server;
 
 use serde_json::{Value, json};
 
@@ -31,6 +33,8 @@ Benchmarks: each figure beside its goal and, where one is installed, beside a pe
 Usage: cargo xtask bench [NAME] [--secs N] [--windows N] [--json]
 
   agent           what an agent costs: CPU, memory, bytes, size, start; beside node_exporter
+  server          what a report costs the server, with 100 to 10,000 agents; beside Prometheus
+  history         what a day of samples takes on disk, before and after sealing
 
   --secs N        length of a window, a multiple of 10 (default 60)
   --windows N     so many windows; figures are medians of them (default 1)
@@ -47,7 +51,7 @@ Example: cargo xtask bench agent --windows 3
     main: bench,
 };
 
-const BENCHES: &[Bench] = &[agent::BENCH];
+const BENCHES: &[Bench] = &[agent::BENCH, server::BENCH, history::BENCH];
 
 /// A benchmark is chosen by its bare name, which [`Args`] sees as a switch without dashes.
 const SWITCHES: [&str; BENCHES.len() + 1] = {

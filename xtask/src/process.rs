@@ -240,6 +240,11 @@ impl Service {
         })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0))
+    }
+
     /// The exit status, when it ended by itself.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         self.child

@@ -28,14 +28,7 @@ Example: cargo xtask build
 };
 
 fn build(context: &Context, _: &Args) -> anyhow::Result<()> {
-    // Held to the end: the release build reads the site while it compiles the server.
-    let _lock = context.workspace.lock()?;
-    setup::for_building(context)?;
-    site::build(context, Profile::Release)?;
-    let mut command = cargo(&context.workspace, "build");
-    command.args(["--release", "-p", "server", "--features", "server/embed"]);
-    process::run(&mut command, &context.interrupt)?;
-    build_agent(context)?;
+    programs(context)?;
     for name in [SERVER, AGENT] {
         let path = context.workspace.target.join("release").join(name);
         let bytes = std::fs::metadata(&path)
@@ -44,6 +37,18 @@ fn build(context: &Context, _: &Args) -> anyhow::Result<()> {
         println!("{} ({:.1} MB)", path.display(), bytes as f64 / 1e6);
     }
     Ok(())
+}
+
+/// Both programs as released.
+pub fn programs(context: &Context) -> anyhow::Result<()> {
+    // Held to the end: the release build reads the site while it compiles the server.
+    let _lock = context.workspace.lock()?;
+    setup::for_building(context)?;
+    site::build(context, Profile::Release)?;
+    let mut command = cargo(&context.workspace, "build");
+    command.args(["--release", "-p", "server", "--features", "server/embed"]);
+    process::run(&mut command, &context.interrupt)?;
+    build_agent(context)
 }
 
 /// The agent has a profile of its own, made for size: it lies beside the server as if it had not.

@@ -7,7 +7,7 @@ use domain::metric::Metric;
 
 use super::file::{KeptFile, failed};
 use super::text::{lines, number, words};
-use super::{Collect, Outcome, Samples};
+use super::{Collect, INSTANCES_MAX, Outcome, Samples};
 
 /// user nice system idle iowait irq softirq steal guest guest_nice, in ticks; old kernels and containers give fewer.
 type Ticks = [u64; 10];
@@ -16,11 +16,17 @@ type Ticks = [u64; 10];
 pub struct Cpu {
     stat: Rc<RefCell<KeptFile>>,
     before: Option<Ticks>,
+    /// Of each processor, while somebody watches.
+    cores: Vec<(u64, Ticks)>,
 }
 
 impl Cpu {
     pub fn new(stat: Rc<RefCell<KeptFile>>) -> Self {
-        Self { stat, before: None }
+        Self {
+            stat,
+            before: None,
+            cores: Vec::new(),
+        }
     }
 }
 
@@ -28,8 +34,9 @@ impl Collect for Cpu {
     fn collect(&mut self, now_ns: u64, out: &mut Samples) -> Outcome {
         let mut stat = self.stat.borrow_mut();
         let path = stat.path().to_owned();
-        let ticks = match stat.read(now_ns) {
-            Ok(bytes) => parse(bytes),
+        let (ticks, cores) = match stat.read(now_ns) {
+            Ok(bytes) if out.is_watched => (parse(bytes), parse_cores(bytes)),
+            Ok(bytes) => (parse(bytes), Vec::new()),
             Err(error) => return Outcome::Failed(failed(&path, &error)),
         };
         let Some(ticks) = ticks else {
@@ -43,13 +50,49 @@ impl Collect for Cpu {
                 out.put(metric, share);
             }
         }
+        let cores_before = std::mem::replace(&mut self.cores, cores);
+        self.put_cores(&cores_before, out);
         Outcome::Ok(None)
     }
 }
 
+impl Cpu {
+    /// Behind the host's own values: each processor is a group of its own, so the host's group is begun again after.
+    fn put_cores(&self, before: &[(u64, Ticks)], out: &mut Samples) {
+        if before.is_empty() || self.cores.is_empty() {
+            return;
+        }
+        for (number, now) in &self.cores {
+            let before = before.iter().find(|(own, _)| own == number);
+            let used = before
+                .and_then(|(_, before)| shares(before, now))
+                .and_then(|shares| shares.first().copied());
+            if let Some((_, used)) = used {
+                out.begin(&format!("cpu{number}"));
+                out.put(Metric::CpuCoreUsedRatio, used);
+            }
+        }
+        out.begin("");
+    }
+}
+
+/// The lines of single processors, at most [`INSTANCES_MAX`].
+fn parse_cores(stat: &[u8]) -> Vec<(u64, Ticks)> {
+    lines(stat)
+        .filter_map(|line| {
+            let first = words(line).next()?.strip_prefix(b"cpu")?;
+            Some((number(first)?, ticks_of(line)?))
+        })
+        .take(INSTANCES_MAX)
+        .collect()
+}
+
 /// The line of all processors.
 pub fn parse(stat: &[u8]) -> Option<Ticks> {
-    let line = lines(stat).find(|line| line.starts_with(b"cpu "))?;
+    ticks_of(lines(stat).find(|line| line.starts_with(b"cpu "))?)
+}
+
+fn ticks_of(line: &[u8]) -> Option<Ticks> {
     let mut ticks = [0; 10];
     let mut given = 0;
     for (tick, word) in ticks.iter_mut().zip(words(line).skip(1)) {
@@ -128,6 +171,46 @@ mod tests {
                 (Metric::CpuIrqRatio, 100.0),
                 (Metric::CpuStealRatio, 0.0),
             ]
+        );
+    }
+
+    #[test]
+    fn processors_are_told_one_by_one_only_while_somebody_watches() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("stat");
+        let text = |idle: u64, busy: u64| {
+            format!("cpu {busy} 0 0 {idle}\ncpu0 {busy} 0 0 {idle}\ncpu11 0 0 0 {idle}\nintr 5\n")
+        };
+        let mut cpu = Cpu::new(Rc::new(RefCell::new(KeptFile::new(path.clone()))));
+        let mut round = |at: u64, is_watched: bool| {
+            std::fs::write(&path, text(100 * at, 300 * at)).unwrap();
+            let mut out = Samples {
+                is_watched,
+                ..Samples::default()
+            };
+            out.begin("");
+            cpu.collect(at, &mut out);
+            let groups = out.into_groups();
+            groups
+                .into_iter()
+                .map(|group| (group.instance, group.values))
+                .collect::<Vec<_>>()
+        };
+        assert!(round(1, true).is_empty());
+        let core = i64::from(Metric::CpuCoreUsedRatio.wire());
+        let told = round(2, true);
+        assert_eq!(
+            told[1..],
+            [
+                ("cpu0".to_owned(), vec![core, 750]),
+                ("cpu11".to_owned(), vec![core, 0])
+            ]
+        );
+        assert_eq!(round(3, false).len(), 1);
+        assert_eq!(
+            round(4, true).len(),
+            1,
+            "what nobody looked at is no beginning"
         );
     }
 

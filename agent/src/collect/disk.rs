@@ -16,8 +16,8 @@ const LOOK_AGAIN_NS: u64 = 600_000_000_000;
 /// Never a disk whose transfers anybody waits for.
 const LEFT_OUT: &[&[u8]] = &[b"loop", b"ram", b"zram", b"fd", b"sr"];
 
-/// Reads, sectors read, writes, sectors written, ms with a request open.
-type Transfers = [u64; 5];
+/// Reads, sectors read, writes, sectors written, ms with a request open, ms of all reads, ms of all writes.
+type Transfers = [u64; 7];
 
 /// The collector.
 pub struct Disk {
@@ -26,7 +26,7 @@ pub struct Disk {
     /// Is this name a whole disk?
     known: BTreeMap<Vec<u8>, bool>,
     looked_at_ns: u64,
-    counters: Counters<5>,
+    counters: Counters<7>,
 }
 
 impl Disk {
@@ -88,6 +88,9 @@ impl Collect for Disk {
             if let Some(busy_ms_per_s) = delta.rate(4) {
                 out.put(Metric::DiskBusyRatio, (busy_ms_per_s / 1000.0).min(1.0));
             }
+            if let Some(await_ms) = await_ms(&delta.values) {
+                out.put(Metric::DiskAwaitMs, await_ms);
+            }
         }
         self.counters.forget_before(now_ns);
         if measured == 0 {
@@ -97,6 +100,14 @@ impl Collect for Disk {
             (left_out > 0).then(|| format!("{left_out} disks beyond {INSTANCES_MAX} are left out")),
         )
     }
+}
+
+/// Mean time of what was completed; `None` when nothing was.
+fn await_ms(counted: &[Option<u64>; 7]) -> Option<f64> {
+    let [reads, _, writes, _, _, read_ms, write_ms] = *counted;
+    let requests = reads?.checked_add(writes?)?;
+    let ms = read_ms?.checked_add(write_ms?)?;
+    (requests > 0).then(|| ms as f64 / requests as f64)
 }
 
 fn is_whole_disk(block: &std::path::Path, name: &[u8]) -> bool {
@@ -126,17 +137,25 @@ pub fn parse(line: &[u8]) -> Option<(&[u8], Transfers)> {
         reads,
         _,
         read_sectors,
-        _,
+        read_ms,
         writes,
         _,
         written_sectors,
-        _,
+        write_ms,
         _,
         busy_ms,
     ] = fields;
     Some((
         name,
-        [reads, read_sectors, writes, written_sectors, busy_ms],
+        [
+            reads,
+            read_sectors,
+            writes,
+            written_sectors,
+            busy_ms,
+            read_ms,
+            write_ms,
+        ],
     ))
 }
 
@@ -149,7 +168,10 @@ mod tests {
     #[test]
     fn a_line_is_read_whatever_newer_kernels_append() {
         let old = b" 254 0 vda 10 1 200 5 20 2 400 6 0 77 8";
-        assert_eq!(parse(old), Some((&b"vda"[..], [10, 200, 20, 400, 77])));
+        assert_eq!(
+            parse(old),
+            Some((&b"vda"[..], [10, 200, 20, 400, 77, 5, 6]))
+        );
         let new = b" 254 0 vda 10 1 200 5 20 2 400 6 0 77 8 1 2 3 4 5 6";
         assert_eq!(parse(new), parse(old));
         for bad in [
@@ -160,6 +182,17 @@ mod tests {
         ] {
             assert_eq!(parse(bad), None);
         }
+    }
+
+    #[test]
+    fn waiting_is_a_mean_over_what_was_completed() {
+        let counted = [4, 0, 6, 0, 0, 20, 5].map(Some);
+        assert_eq!(await_ms(&counted), Some(2.5));
+        assert_eq!(await_ms(&[0, 0, 0, 0, 9, 0, 0].map(Some)), None);
+        assert_eq!(
+            await_ms(&[Some(1), None, None, None, None, Some(1), Some(1)]),
+            None
+        );
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use protocol::v1::report::{Facts, Filesystem, Interface};
 use super::filesystem::Mounts;
 use super::network::{self, is_second_rank};
 use super::text::{instance, lines, number, words};
-use super::{Ask, INSTANCES_MAX, Outcome, Roots, memory};
+use super::{Ask, INSTANCES_MAX, Outcome, Roots, memory, reboot};
 
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 const ADDRESSES_MAX: usize = 16;
@@ -78,6 +78,7 @@ impl FactsReader {
             policy: policy.to_owned(),
             filesystems: Vec::new(),
             interfaces: self.interfaces(),
+            reboot_required: reboot::required(&roots),
         };
         match self.mounts.borrow_mut().selection(now_ns) {
             Ok(selection) => {

@@ -61,7 +61,8 @@ struct Line<'a> {
     device: &'a [u8],
     root: &'a [u8],
     point: &'a [u8],
-    options: &'a [u8],
+    /// Of the filesystem, not of this mount: a service's own namespace shows every mount read-only.
+    super_options: &'a [u8],
     kind: &'a [u8],
     source: &'a [u8],
 }
@@ -98,15 +99,14 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     let device = fields.next()?;
     let root = fields.next()?;
     let point = fields.next()?;
-    let options = fields.next()?;
     let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
     Some(Line {
         device,
         root,
         point,
-        options,
         kind: rest.next()?,
         source: rest.next().unwrap_or_default(),
+        super_options: rest.next().unwrap_or_default(),
     })
 }
 
@@ -157,7 +157,7 @@ pub fn select(mountinfo: &[u8]) -> Selection {
             source: instance(&unescape(line.source)),
             kind: instance(line.kind),
             is_read_only: line
-                .options
+                .super_options
                 .split(|b| *b == b',')
                 .any(|option| option == b"ro"),
             point,
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn names_are_unescaped_and_defused() {
         let text = "1 0 8:1 / /mnt/two\\040words rw - ext4 /dev/sda1 rw\n\
-                    2 0 8:2 / /mnt/<script> ro,noatime - ext4 /dev/sda2 rw\n\
+                    2 0 8:2 / /mnt/<script> rw,noatime - ext4 /dev/sda2 ro\n\
                     3 0 8:3 / /mnt/\u{1b}[2J rw - ext4 /dev/sda3 rw\n\
                     4 0 8:4 / /mnt/\u{202e}x rw - ext4 /dev/sda4 rw\n\
                     5 0 8:5 / /mnt/\\134\\012b rw - ext4 /dev/sda5 rw\n";

@@ -15,7 +15,13 @@ mod memory;
 mod network;
 mod pressure;
 mod processes;
+mod reboot;
+pub mod sockets;
+mod sockstat;
+mod temperature;
 mod text;
+mod top;
+mod units;
 mod uptime;
 
 use std::cell::RefCell;
@@ -125,6 +131,26 @@ pub struct Run {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Samples {
     groups: Vec<Group>,
+    /// Somebody looks: measure what is too much otherwise.
+    is_watched: bool,
+}
+
+/// What is read now and then as a list.
+pub struct Lists {
+    /// Busiest processes.
+    pub top: top::Top,
+    /// Services.
+    pub units: units::UnitsReader,
+}
+
+impl Lists {
+    /// Nothing read yet.
+    pub fn new(roots: &Roots) -> Self {
+        Self {
+            top: top::Top::new(roots),
+            units: units::UnitsReader::new(roots),
+        }
+    }
 }
 
 impl Samples {
@@ -187,7 +213,7 @@ impl Collectors {
     pub fn with(roots: &Roots, ask: Ask, off: &BTreeSet<Collector>) -> Self {
         let mounts = Rc::new(RefCell::new(Mounts::new(roots)));
         let stat = Rc::new(RefCell::new(KeptFile::new(roots.proc.join("stat"))));
-        let sources: [(Collector, Box<dyn Collect>); 9] = [
+        let sources: [(Collector, Box<dyn Collect>); 11] = [
             (Collector::Cpu, Box::new(cpu::Cpu::new(stat.clone()))),
             (Collector::Memory, Box::new(memory::Memory::new(roots))),
             (Collector::Load, Box::new(load::Load::new(roots))),
@@ -200,11 +226,16 @@ impl Collectors {
                 Collector::Processes,
                 Box::new(processes::Processes::new(roots, stat)),
             ),
+            (Collector::Sockets, Box::new(sockstat::Sockstat::new(roots))),
             (Collector::Disk, Box::new(disk::Disk::new(roots))),
             (Collector::Network, Box::new(network::Network::new(roots))),
             (
                 Collector::Filesystem,
                 Box::new(filesystem::Filesystem::new(mounts.clone(), ask.space)),
+            ),
+            (
+                Collector::Temperature,
+                Box::new(temperature::Temperature::new(roots)),
             ),
         ];
         Self {
@@ -218,11 +249,22 @@ impl Collectors {
         }
     }
 
-    /// Runs all of them once; `now_ns` reads the boot clock.
-    pub fn collect(&mut self, now_ns: impl Fn() -> u64) -> (Vec<Group>, Vec<Run>) {
+    /// Runs all of them once; `now_ns` reads the boot clock, `also` are values that are measured elsewhere.
+    pub fn collect(
+        &mut self,
+        now_ns: impl Fn() -> u64,
+        is_watched: bool,
+        also: &[(Metric, i64)],
+    ) -> (Vec<Group>, Vec<Run>) {
         let round_ns = now_ns();
-        let mut samples = Samples::default();
+        let mut samples = Samples {
+            is_watched,
+            ..Samples::default()
+        };
         samples.begin("");
+        for (metric, stored) in also {
+            samples.put_stored(*metric, *stored);
+        }
         let mut runs = Vec::with_capacity(self.list.len() + 1);
         let mut began_ns = round_ns;
         for (collector, source) in &mut self.list {

@@ -190,3 +190,41 @@ fn nobody_there_exits_with_5_and_open_http_needs_leave() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--server"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused_and_one_that_is_named_is_kept() {
+    let (server, certificate) = FakeServer::start_tls();
+    let agent = Agent::new();
+    let token = server.token().reveal();
+    let refused = agent.enroll(&server.url, &token);
+    assert_eq!(refused.status.code(), Some(5), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("not trusted") && stderr(&refused).contains("--ca-file"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(server.state().requests.is_empty());
+    std::fs::write(agent.path("ca.pem"), &certificate).unwrap();
+    let enrolled = agent
+        .command(&["enroll", "--server", &server.url, "--ca-file", "ca.pem"])
+        .current_dir(agent.temp.path())
+        .env("OPSCENTER_TOKEN", &token)
+        .output()
+        .unwrap();
+    assert_eq!(enrolled.status.code(), Some(0), "{}", stderr(&enrolled));
+    // Where it was enrolled from no longer matters, and the connection is kept.
+    let mut running = agent.run();
+    running.wait_ready();
+    server.wait_for("a third record", |state| state.records.len() >= 3);
+    assert_eq!(running.stop(), Some(0));
+    // Another certificate at the same address is another server.
+    let (other, _) = FakeServer::start_tls();
+    std::fs::write(
+        agent.path("agent.toml"),
+        format!("server = \"{}\"\n", other.url),
+    )
+    .unwrap();
+    let running = agent.run();
+    running.wait_log("not trusted");
+    assert!(other.state().requests.is_empty());
+}

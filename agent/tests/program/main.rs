@@ -8,6 +8,7 @@
 )]
 
 mod enroll;
+mod install;
 mod run;
 mod support;
 mod usage;

@@ -72,7 +72,7 @@ fn it_reports_says_ready_and_says_goodbye() {
         state.records.last().unwrap(),
     );
     assert_eq!((last.goodbye, first.goodbye), (Some(true), None));
-    assert!(first.collectors.as_ref().unwrap().len() == 10);
+    assert!(first.collectors.as_ref().unwrap().len() == 12);
     let facts: Facts = wire::decode("facts", first.facts.as_ref().unwrap()).unwrap();
     assert!(!facts.hostname.is_empty() && facts.memory_bytes > Some(0));
     assert_eq!(
@@ -96,11 +96,19 @@ fn it_reports_says_ready_and_says_goodbye() {
 fn an_ordinary_report_is_small() {
     let server = FakeServer::start();
     let agent = Agent::enrolled_with(&server);
+    // Not faster than configured: nobody watches.
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
     let mut running = agent.run();
     running.wait_ready();
-    server.wait_for("a third report", |state| state.report_bytes.len() >= 3);
-    let bytes = *server.state().report_bytes.last().unwrap();
-    let instances = server.state().records.last().unwrap().groups.len();
+    server.wait_for("a fifth report", |state| state.report_bytes.len() >= 5);
+    let state = server.state();
+    // Lists and outcomes come when they are news; what remains comes every time.
+    let ordinary = |at: &usize| {
+        let record = &state.records[*at];
+        record.sections.is_none() && record.collectors.is_none()
+    };
+    let at = (2..state.report_bytes.len()).find(ordinary).unwrap();
+    let (bytes, instances) = (state.report_bytes[at], state.records[at].groups.len());
     // 600 bytes for the host and five instances; more instances may cost more.
     assert!(
         bytes <= 600 + instances.saturating_sub(6) * 60,
@@ -296,4 +304,214 @@ fn wrong_settings_at_a_reload_leave_the_old_ones() {
             .is_some_and(|hello| hello.interval_s == 30)
     });
     assert_eq!(running.stop(), Some(0));
+}
+
+/// The numbers that a server holds at the end: every one that was ever given, in order, none twice.
+fn assert_all_of_it(server: &FakeServer) {
+    let seqs = seqs(server);
+    let expected: Vec<u64> = (1..=seqs.len() as u64).collect();
+    assert_eq!(seqs, expected);
+    let lost: Vec<_> = server
+        .state()
+        .records
+        .iter()
+        .filter_map(|record| record.lost.clone())
+        .collect();
+    assert_eq!(lost, []);
+}
+
+#[test]
+fn a_killed_agent_loses_nothing_that_it_measured() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
+    for round in 1..=4u64 {
+        server
+            .state()
+            .refuse_report
+            .extend(std::iter::repeat_n((503, "overloaded"), 1_000));
+        let mut running = agent.run();
+        let waiting = || {
+            let output = agent.output(&["status", "--json"]);
+            let status: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+            status["spool_records"].as_u64().unwrap()
+        };
+        // Kills while records wait, and at no particular instant of a write.
+        while waiting() < round + 1 {
+            std::thread::sleep(Duration::from_millis(7 * round));
+        }
+        running.signal(Signal::SIGKILL);
+        running.child.wait().unwrap();
+        assert!(waiting() > round, "the disk knows what waits");
+    }
+    server.state().refuse_report.clear();
+    let mut running = agent.run();
+    running.wait_ready();
+    server.wait_for("what waited", |state| state.records.len() >= 6);
+    assert_eq!(running.stop(), Some(0));
+    assert_all_of_it(&server);
+    assert_eq!(server.state().doubled, 0);
+    let boots = |state: &crate::support::State| state.records.iter().all(|r| r.boot_id.is_none());
+    assert!(boots(&server.state()));
+}
+
+#[test]
+fn an_acknowledgement_that_was_lost_on_the_way_costs_nothing() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    for _ in 0..3 {
+        // Stored, and not acknowledged in a way that counts; then killed.
+        server.state().forged_acks = 1;
+        let mut running = agent.run();
+        running.wait_log("valid authentication code was ignored");
+        running.signal(Signal::SIGKILL);
+        running.child.wait().unwrap();
+    }
+    let mut running = agent.run();
+    running.wait_ready();
+    assert_eq!(running.stop(), Some(0));
+    assert_all_of_it(&server);
+}
+
+#[test]
+fn a_stop_leaves_for_the_next_start_what_a_server_did_not_take() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    server
+        .state()
+        .refuse_report
+        .extend(std::iter::repeat_n((503, "storage_unavailable"), 1_000));
+    let mut running = agent.run();
+    running.wait_log("sampling goes on");
+    assert_eq!(running.stop(), Some(0));
+    assert!(
+        running.log().contains("wait for the next start"),
+        "{}",
+        running.log()
+    );
+    server.state().refuse_report.clear();
+    let mut running = agent.run();
+    running.wait_ready();
+    assert_eq!(running.stop(), Some(0));
+    assert_all_of_it(&server);
+}
+
+#[test]
+fn a_request_that_hangs_does_not_hold_up_a_stop() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    server.state().is_hanging = true;
+    let mut running = agent.run();
+    server.wait_for("a report", |state| {
+        state
+            .requests
+            .iter()
+            .any(|(line, _)| line.ends_with("report"))
+    });
+    assert_eq!(running.stop(), Some(0));
+    assert!(
+        running.log().contains("stopped while a request hung"),
+        "{}",
+        running.log()
+    );
+    server.state().is_hanging = false;
+    let mut running = agent.run();
+    running.wait_ready();
+    assert_eq!(seqs(&server).first(), Some(&1));
+}
+
+#[test]
+fn retry_after_is_followed() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    {
+        let mut state = server.state();
+        state.retry_after_s = Some(3);
+        state.refuse_report.push_back((429, "overloaded"));
+    }
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
+    let mut running = agent.run();
+    running.wait_ready();
+    // Without the header the first new attempt comes within a second, and holds what was refused and one more at most.
+    assert!(
+        server.state().batches[0] >= 3,
+        "{:?}",
+        server.state().batches
+    );
+    assert_eq!(seqs(&server).first(), Some(&1));
+}
+
+#[test]
+fn a_disk_that_refuses_is_said_and_costs_nothing_while_the_agent_runs() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    // A file in the folder's place: nothing can be written there.
+    std::fs::write(agent.path("state/spool"), "").unwrap();
+    let mut running = agent.run();
+    running.wait_ready();
+    running.wait_log("records wait in memory meanwhile");
+    let told = |state: &crate::support::State| {
+        let runs = state.records.iter().filter_map(|r| r.collectors.as_ref());
+        runs.flatten()
+            .any(|run| run.collector == 11 && run.outcome == 2)
+    };
+    server.wait_for("the server to know", |state| told(state));
+    std::fs::remove_file(agent.path("state/spool")).unwrap();
+    running.wait_log("the disk takes records again");
+    assert_eq!(running.stop(), Some(0));
+    assert_all_of_it(&server);
+}
+
+#[test]
+fn lists_come_when_they_are_news_and_again_after_a_hello_of_a_server_that_has_none() {
+    use protocol::v1::section::{KIND_SOCKETS, Sockets};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let mut running = agent.run();
+    running.wait_ready();
+    let sent = |state: &crate::support::State| {
+        let sections = state
+            .records
+            .iter()
+            .flat_map(|r| r.sections.iter().flatten());
+        sections
+            .filter(|section| section.kind == KIND_SOCKETS)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    server.wait_for("a list of sockets", |state| !sent(state).is_empty());
+    let first: Sockets = wire::decode("sockets", &sent(&server.state())[0].body).unwrap();
+    assert!(first.listeners.iter().any(|l| l.port == port), "{first:?}");
+    let before = sent(&server.state()).len();
+    server.state().forget_session();
+    server.wait_for("the list again", |state| sent(state).len() > before);
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn what_the_settings_say_about_the_host_is_told_at_hello_and_anew_at_a_reload() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    let settings =
+        |tag: &str| format!("name = \"shop front\"\ncluster = \"web\"\n[tags]\nrack = \"{tag}\"\n");
+    std::fs::write(agent.path("agent.toml"), settings("r1")).unwrap();
+    let mut running = agent.run();
+    running.wait_ready();
+    let told = server.state().hellos[0].suggested.clone().unwrap();
+    assert_eq!(
+        (told.name.as_deref(), told.cluster.as_deref()),
+        (Some("shop front"), Some("web"))
+    );
+    assert_eq!(told.tags, [("rack".to_owned(), "r1".to_owned())]);
+    std::fs::write(agent.path("agent.toml"), settings("r2")).unwrap();
+    running.signal(Signal::SIGHUP);
+    server.wait_for("the new tag", |state| {
+        let last = state
+            .hellos
+            .last()
+            .and_then(|hello| hello.suggested.as_ref());
+        last.is_some_and(|suggested| suggested.tags[0].1 == "r2")
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,6 +45,14 @@ pub struct State {
     pub epoch: u32,
     pub stored_seq: u64,
     pub interval_ms: u32,
+    /// Reports are read and never answered.
+    pub is_hanging: bool,
+    /// Goes with every refusal.
+    pub retry_after_s: Option<u32>,
+    /// Records that came although they were stored already.
+    pub doubled: u64,
+    /// How many records each accepted report held.
+    pub batches: Vec<usize>,
     session: Option<SessionKeys>,
 }
 
@@ -85,16 +93,54 @@ impl FakeServer {
             epoch: 1,
             stored_seq: 0,
             interval_ms: 1_000,
+            is_hanging: false,
+            retry_after_s: None,
+            doubled: 0,
+            batches: Vec::new(),
             session: None,
         }));
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
-                std::thread::spawn(move || while serve(&stream, &shared).is_some() {});
+                std::thread::spawn(move || {
+                    let mut stream = stream;
+                    while serve(&mut stream, &shared).is_some() {}
+                });
             }
         });
         Self { url, state }
+    }
+
+    /// The same behind TLS, and its certificate, which nobody knows.
+    pub fn start_tls() -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
+        .unwrap();
+        let config = Arc::new(config);
+        // What it would answer in the open is never asked: only its state and its answers are used.
+        let mut server = Self::start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        server.url = format!("https://{}", listener.local_addr().unwrap());
+        let shared = server.state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (shared, config) = (shared.clone(), config.clone());
+                std::thread::spawn(move || {
+                    let connection = rustls::ServerConnection::new(config).unwrap();
+                    let mut stream = rustls::StreamOwned::new(connection, stream);
+                    while serve(&mut stream, &shared).is_some() {}
+                });
+            }
+        });
+        (server, made.cert.pem())
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -122,7 +168,7 @@ impl FakeServer {
     }
 }
 
-fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
+fn serve(stream: &mut (impl Read + Write), shared: &Mutex<State>) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -149,6 +195,12 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
         .push((format!("{method} {path}"), head.len() + length));
     state.raw_bytes.extend_from_slice(&head);
     state.raw_bytes.extend_from_slice(&body);
+    if state.is_hanging && path == PATH_REPORT {
+        drop(state);
+        loop {
+            std::thread::park();
+        }
+    }
     let (status, auth, answer) = match path {
         PATH_SERVER => {
             let nonce = target.split_once("nonce=")?.1;
@@ -165,13 +217,20 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
         ),
         _ => (404, None, Vec::new()),
     };
+    let retry_after = state
+        .retry_after_s
+        .filter(|_| status >= 400)
+        .map_or_else(String::new, |s| format!("retry-after: {s}\r\n"));
     drop(state);
     let auth = auth.map_or_else(String::new, |auth| format!("{HEADER_AUTH}: {auth}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{auth}\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{auth}{retry_after}\r\n",
         answer.len()
     );
-    stream.write_all(&[head.as_bytes(), &answer].concat()).ok()
+    stream
+        .write_all(&[head.as_bytes(), &answer].concat())
+        .ok()?;
+    stream.flush().ok()
 }
 
 type Answer = (u16, Option<String>, Vec<u8>);
@@ -226,6 +285,7 @@ fn hello(state: &mut State, body: &[u8]) -> Answer {
         facts_digest: None,
         now_ms: 0,
         pending_review: false,
+        sections: None,
     };
     let (body, keys) = handshake::hello_answer(&state.key, [9; 32], &verified, answer).unwrap();
     state.session = Some(keys);
@@ -275,8 +335,11 @@ fn report(state: &mut State, auth: Option<&str>, body: &[u8], head_bytes: usize)
         });
         return (200, Some(keys.seal_answer(201, &auth.mac, &answer)), answer);
     }
+    state.batches.push(records.len());
     for record in records {
-        if (record.epoch, record.seq) > (state.epoch, state.stored_seq) {
+        if (record.epoch, record.seq) <= (state.epoch, state.stored_seq) {
+            state.doubled += 1;
+        } else {
             state.epoch = record.epoch;
             state.stored_seq = record.seq;
             state.records.push(record);

@@ -198,7 +198,12 @@ fn Run(created: CreatedToken) -> impl IntoView {
             </div>
             <p class="step-note">
                 "The token is shown only now, and works until "<time>{domain::time::format_utc(domain::time::Timestamp(created.expires_at_ms))}</time>". "
-                "The machine needs the "<code>"oc-agent"</code>" program, which comes with this server’s release."
+                {if created.agent_sha256.is_some() {
+                    view! { "It downloads the agent from this server, checks the download, and installs it as a service. " }.into_any()
+                } else {
+                    view! { "The machine needs the "<code>"oc-agent"</code>" program, which comes with this server’s release. " }.into_any()
+                }}
+                "To try it without a service, put "<code>"enroll"</code>" in place of "<code>"install"</code>", then run "<code>"oc-agent run"</code>"."
             </p>
         </section>
     }

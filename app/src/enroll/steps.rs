@@ -23,10 +23,13 @@ impl CreatedToken {
         } else {
             ""
         };
-        format!(
-            "sudo oc-agent enroll --server {} --token {token}{insecure} && sudo oc-agent run",
-            self.server_url
-        )
+        let url = &self.server_url;
+        match &self.agent_sha256 {
+            Some(digest) => format!(
+                "curl -fsSo oc-agent {url}/install/oc-agent && echo '{digest}  oc-agent' | sha256sum -c && chmod +x oc-agent && sudo ./oc-agent install --server {url} --token {token}{insecure}"
+            ),
+            None => format!("sudo oc-agent install --server {url} --token {token}{insecure}"),
+        }
     }
 }
 
@@ -182,10 +185,19 @@ mod tests {
             server_url: "http://10.0.0.1:7700".into(),
             insecure_http: true,
             expires_at_ms: 0,
+            agent_sha256: None,
+        };
+        let install = "install --server http://10.0.0.1:7700 --token oce_SECRET --insecure-http";
+        assert_eq!(created.command(), format!("sudo oc-agent {install}"));
+        let offered = CreatedToken {
+            agent_sha256: Some("ab12".into()),
+            ..created.clone()
         };
         assert_eq!(
-            created.command(),
-            "sudo oc-agent enroll --server http://10.0.0.1:7700 --token oce_SECRET --insecure-http && sudo oc-agent run"
+            offered.command(),
+            format!(
+                "curl -fsSo oc-agent http://10.0.0.1:7700/install/oc-agent && echo 'ab12  oc-agent' | sha256sum -c && chmod +x oc-agent && sudo ./oc-agent {install}"
+            )
         );
         assert!(
             created.masked_command().contains("--token oce_•")

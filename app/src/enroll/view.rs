@@ -30,6 +30,8 @@ pub struct CreatedToken {
     pub insecure_http: bool,
     /// When it stops working.
     pub expires_at_ms: i64,
+    /// SHA-256 of the agent's program, hexadecimal, where this server offers it.
+    pub agent_sha256: Option<String>,
 }
 
 /// What the page starts from.

@@ -10,12 +10,16 @@ use super::view::RangeQuery;
 use crate::ui::Icon;
 use crate::url::with_query;
 
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 9] = [
     ("15m", "15 min"),
     ("1h", "1 h"),
     ("6h", "6 h"),
     ("24h", "24 h"),
     ("7d", "7 d"),
+    ("30d", "30 d"),
+    ("90d", "90 d"),
+    ("1y", "1 y"),
+    ("2y", "2 y"),
 ];
 
 /// Picks the window of the page at `path`: `range` is what its URL says, `window` what is shown, in milliseconds.

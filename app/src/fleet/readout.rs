@@ -13,8 +13,8 @@ use crate::format;
 const REACH_STEPS: f64 = 2.5;
 /// Shortest window that charts show.
 pub const WINDOW_MS_MIN: i64 = 60_000;
-/// Longest window that "zoom out" leads to: a year and a day.
-const WINDOW_MS_MAX: i64 = 366 * 86_400_000;
+/// Longest window that "zoom out" leads to: as long as any may be.
+const WINDOW_MS_MAX: i64 = 3 * 366 * 86_400_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// How numbers are written.
@@ -241,9 +241,10 @@ pub fn zoomed_in(a_ms: i64, b_ms: i64) -> (i64, i64) {
 
 /// Twice the window around the same middle, not beyond now.
 pub fn zoomed_out(from_ms: i64, to_ms: i64, now_ms: i64) -> (i64, i64) {
-    let span = (to_ms - from_ms).clamp(WINDOW_MS_MIN, WINDOW_MS_MAX / 2);
-    let to = to_ms.saturating_add(span / 2).min(now_ms.max(to_ms));
-    (to - 2 * span, to)
+    let span = to_ms - from_ms;
+    let wide = (2 * span).min(WINDOW_MS_MAX).max(span);
+    let to = to_ms.saturating_add((wide - span) / 2).min(now_ms.max(to_ms));
+    (to - wide, to)
 }
 
 /// The window before (`-1`) or after (`1`) this one; `None` after the present.

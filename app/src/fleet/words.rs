@@ -101,6 +101,12 @@ pub fn collector_label(collector: Collector) -> &'static str {
         Collector::Uptime => "Uptime",
         Collector::Processes => "Processes",
         Collector::Facts => "Facts about the host",
+        Collector::Spool => "Records that wait on disk",
+        Collector::Sockets => "TCP sockets",
+        Collector::Temperature => "Temperatures",
+        Collector::TopProcesses => "Busiest processes",
+        Collector::Units => "Services",
+        Collector::Listeners => "Where it listens",
     }
 }
 

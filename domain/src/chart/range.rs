@@ -8,7 +8,7 @@ const SHORTEST_MS: i64 = 60_000;
 const LONGEST_MS: i64 = 3 * 366 * 86_400_000;
 
 /// Windows that are offered, and their words.
-pub const RANGES: [(&str, i64, &str); 7] = [
+pub const RANGES: [(&str, i64, &str); 9] = [
     ("15m", 900_000, "last 15 minutes"),
     ("1h", 3_600_000, "last hour"),
     ("6h", 21_600_000, "last 6 hours"),
@@ -16,6 +16,8 @@ pub const RANGES: [(&str, i64, &str); 7] = [
     ("7d", 604_800_000, "last 7 days"),
     ("30d", 2_592_000_000, "last 30 days"),
     ("90d", 7_776_000_000, "last 90 days"),
+    ("1y", 31_536_000_000, "last year"),
+    ("2y", 63_072_000_000, "last 2 years"),
 ];
 
 /// A window.
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(absolute.label, "2026-11-22 02:00 to 2026-11-22 03:00 UTC");
         assert_eq!(absolute.to_ms - absolute.from_ms, 3_630_000);
         for (range, from, to) in [
-            ("1y", "", ""),
+            ("3y", "", ""),
             ("", "yesterday", ""),
             ("", "2026-11-22T03:00Z", "2026-11-22T02:00Z"),
             ("", "1000", ""),

@@ -37,6 +37,9 @@ pub struct Facts {
     pub filesystems: Vec<FilesystemFact>,
     /// Network interfaces that are measured.
     pub interfaces: Vec<InterfaceFact>,
+    /// Why it should be rebooted; `None` when nothing says so.
+    #[serde(default)]
+    pub reboot_required: Option<String>,
 }
 
 /// A mounted filesystem.
@@ -88,6 +91,11 @@ macro_rules! collectors {
                 match wire { $($wire => Some(Collector::$variant),)+ _ => None }
             }
 
+            /// Does it measure? The spool only says when the disk refuses it.
+            pub fn is_source(self) -> bool {
+                self != Collector::Spool
+            }
+
             /// As written in `agent.toml` under `[collectors]`.
             pub fn name(self) -> &'static str {
                 match self { $(Collector::$variant => $name),+ }
@@ -107,6 +115,12 @@ collectors! {
     Uptime = 8, "uptime";
     Processes = 9, "processes";
     Facts = 10, "facts";
+    Spool = 11, "spool";
+    Sockets = 12, "sockets";
+    Temperature = 13, "temperature";
+    TopProcesses = 14, "top_processes";
+    Units = 15, "units";
+    Listeners = 16, "listeners";
 }
 
 /// How a collector's last run ended.

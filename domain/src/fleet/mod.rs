@@ -2,8 +2,12 @@
 
 mod facts;
 mod liveness;
+mod sections;
 mod status;
 
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
 pub use liveness::{Liveness, Observation, liveness, no_data_after_ms};
+pub use sections::{
+    CertificateRow, ListenerRow, ProcessRow, Sections, Suggested, Taken, UnitRow, tcp_state,
+};
 pub use status::{Status, status_of};

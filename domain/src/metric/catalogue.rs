@@ -24,6 +24,8 @@ pub enum Unit {
     Milliseconds,
     /// A plain number.
     Count,
+    /// Degrees Celsius.
+    Celsius,
 }
 
 impl Unit {
@@ -37,6 +39,7 @@ impl Unit {
             Unit::Seconds => "s",
             Unit::Milliseconds => "ms",
             Unit::Count => "count",
+            Unit::Celsius => "celsius",
         }
     }
 }
@@ -53,6 +56,10 @@ pub enum Instance {
     Device,
     /// One a network interface.
     Interface,
+    /// One a processor.
+    Processor,
+    /// One a sensor.
+    Sensor,
 }
 
 macro_rules! metrics {
@@ -118,6 +125,7 @@ metrics! {
     CpuIowaitRatio = 5, "cpu_iowait_ratio", "cpu.iowait", Ratio, 3, None, "Processor time idle while a disk request was open (/proc/stat iowait).";
     CpuIrqRatio = 6, "cpu_irq_ratio", "cpu.irq", Ratio, 3, None, "Processor time in interrupts (/proc/stat irq and softirq).";
     CpuStealRatio = 7, "cpu_steal_ratio", "cpu.steal", Ratio, 3, None, "Processor time taken by the hypervisor (/proc/stat steal).";
+    CpuCoreUsedRatio = 8, "cpu_core_used_ratio", "cpu.core", Ratio, 3, Processor, "Processor time not idle and not waiting for disks, of one processor; measured while somebody watches (/proc/stat).";
     Load1 = 10, "load1", "load1", Count, 2, None, "Tasks running or waiting, mean of 1 minute (/proc/loadavg).";
     Load5 = 11, "load5", "load5", Count, 2, None, "Tasks running or waiting, mean of 5 minutes (/proc/loadavg).";
     Load15 = 12, "load15", "load15", Count, 2, None, "Tasks running or waiting, mean of 15 minutes (/proc/loadavg).";
@@ -125,6 +133,9 @@ metrics! {
     ProcessesRunning = 14, "processes_running", "processes.running", Count, 0, None, "Tasks running or ready to run (/proc/stat procs_running).";
     ProcessesBlocked = 15, "processes_blocked", "processes.blocked", Count, 0, None, "Tasks waiting for a disk (/proc/stat procs_blocked).";
     UptimeS = 16, "uptime_s", "uptime", Seconds, 0, None, "Time since the host booted (/proc/uptime).";
+    ClockSkewMs = 17, "clock_skew_ms", "clock", Milliseconds, 0, None, "The host's wall clock minus the server's, half the way of a report taken off; negative when the host is behind.";
+    TcpConnections = 18, "tcp_connections", "tcp", Count, 0, None, "TCP sockets in use, those that listen included (/proc/net/sockstat, sockstat6).";
+    TcpTimeWait = 19, "tcp_time_wait", "tcp.time_wait", Count, 0, None, "TCP connections that were closed and still wait (/proc/net/sockstat tw).";
     MemoryUsedRatio = 20, "memory_used_ratio", "memory", Ratio, 3, None, "Memory not available to programs: 1 − MemAvailable / MemTotal (/proc/meminfo).";
     MemoryAvailableBytes = 21, "memory_available_bytes", "memory.available", Bytes, 0, None, "Memory that programs can still get without swapping (/proc/meminfo MemAvailable).";
     MemoryCachedBytes = 22, "memory_cached_bytes", "memory.cached", Bytes, 0, None, "Page cache and buffers (/proc/meminfo Cached, Buffers, SReclaimable).";
@@ -143,12 +154,14 @@ metrics! {
     DiskReadsPerS = 52, "disk_reads_per_s", "io.reads", PerSecond, 1, Device, "Reads completed (/proc/diskstats).";
     DiskWritesPerS = 53, "disk_writes_per_s", "io.writes", PerSecond, 1, Device, "Writes completed (/proc/diskstats).";
     DiskBusyRatio = 54, "disk_busy_ratio", "io.busy", Ratio, 3, Device, "Time with a request open (/proc/diskstats).";
+    DiskAwaitMs = 55, "disk_await_ms", "io.await", Milliseconds, 2, Device, "Mean time from request to completion, reads and writes; absent when nothing was read or written (/proc/diskstats).";
     NetworkReceiveBytesPerS = 60, "network_receive_bytes_per_s", "net.in", BytesPerSecond, 0, Interface, "Bytes received (/proc/net/dev).";
     NetworkTransmitBytesPerS = 61, "network_transmit_bytes_per_s", "net.out", BytesPerSecond, 0, Interface, "Bytes sent (/proc/net/dev).";
     NetworkReceivePacketsPerS = 62, "network_receive_packets_per_s", "net.in.packets", PerSecond, 1, Interface, "Packets received (/proc/net/dev).";
     NetworkTransmitPacketsPerS = 63, "network_transmit_packets_per_s", "net.out.packets", PerSecond, 1, Interface, "Packets sent (/proc/net/dev).";
     NetworkErrorsPerS = 64, "network_errors_per_s", "net.errors", PerSecond, 2, Interface, "Packets lost to errors, both directions (/proc/net/dev).";
     NetworkDropsPerS = 65, "network_drops_per_s", "net.drops", PerSecond, 2, Interface, "Packets dropped, both directions (/proc/net/dev).";
+    TemperatureCelsius = 70, "temperature_celsius", "temp", Celsius, 1, Sensor, "What a sensor tells (/sys/class/hwmon temp*_input).";
 }
 
 impl Metric {
@@ -208,6 +221,7 @@ mod tests {
                 Unit::Seconds => "_s",
                 Unit::Milliseconds => "_ms",
                 Unit::Count => "",
+                Unit::Celsius => "_celsius",
             };
             assert!(metric.name().ends_with(suffix), "{metric:?}");
         }

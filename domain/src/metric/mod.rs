@@ -1,6 +1,10 @@
 //! Metrics: what is measured, in which unit, to how many decimals; and how samples become series.
 
 pub mod catalogue;
+#[cfg(feature = "chunk")]
+pub mod chunk;
+pub mod fold;
+pub mod history;
 pub mod pack;
 pub mod series;
 

@@ -12,7 +12,7 @@ pub struct PackError {
 }
 
 /// LEB128: 7 bits a byte, least significant first.
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value as u8 & 0x7f) | 0x80);
         value >>= 7;
@@ -20,7 +20,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn take_varint(bytes: &[u8], at: &mut usize) -> Result<u64, PackError> {
+pub(super) fn take_varint(bytes: &[u8], at: &mut usize) -> Result<u64, PackError> {
     let start = *at;
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
@@ -39,11 +39,11 @@ fn take_varint(bytes: &[u8], at: &mut usize) -> Result<u64, PackError> {
 }
 
 /// Signed to unsigned with small magnitudes small: 0, −1, 1, −2 … become 0, 1, 2, 3 …
-fn zigzag(value: i64) -> u64 {
+pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-fn unzigzag(value: u64) -> i64 {
+pub(super) fn unzigzag(value: u64) -> i64 {
     ((value >> 1) as i64) ^ -((value & 1) as i64)
 }
 

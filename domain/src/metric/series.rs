@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fold::{Fold, Known, Source};
+
 /// Points in one answer at an explicit level.
 pub const POINTS_MAX: usize = 20_000;
 /// Points in one answer when the caller does not say.
@@ -50,6 +52,33 @@ impl Level {
     /// The level with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Level::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
+    /// The coarsest level whose buckets are no wider than this.
+    pub fn fitting(bucket_ms: i64) -> Self {
+        match bucket_ms / 1000 {
+            step_s if step_s >= 3_600 => Level::OneHour,
+            step_s if step_s >= 600 => Level::TenMinutes,
+            step_s if step_s >= 60 => Level::OneMinute,
+            _ => Level::Raw,
+        }
+    }
+
+    /// Number in storage.
+    pub fn no(self) -> u8 {
+        match self {
+            Level::Raw => 0,
+            Level::OneMinute => 1,
+            Level::TenMinutes => 2,
+            Level::OneHour => 3,
+        }
+    }
+
+    /// The level with this number.
+    pub fn from_no(no: i64) -> Option<Self> {
+        Level::ALL
+            .into_iter()
+            .find(|level| i64::from(level.no()) == no)
     }
 
     /// Seconds a bucket, given the configured interval of raw points.
@@ -139,11 +168,12 @@ impl Bucket {
         self.sum as f64 / f64::from(self.count.max(1))
     }
 
-    fn add(&mut self, value: i64) {
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        self.sum += i128::from(value);
-        self.count = self.count.saturating_add(1);
+    /// Takes in what another bucket of the same stretch holds.
+    pub fn merge(&mut self, other: &Bucket) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.count = self.count.saturating_add(other.count);
     }
 }
 
@@ -175,7 +205,7 @@ impl SeriesRequest {
     /// Refuses what cannot be answered, before anything is read.
     ///
     /// # Errors
-    /// An empty range, a senseless number of points, or an explicit level with more points than one answer holds.
+    /// An empty range, or a senseless number of points.
     pub fn check(&self) -> Result<(), SeriesError> {
         if self.to_ms <= self.from_ms {
             return Err(SeriesError::EmptyRange {
@@ -188,26 +218,15 @@ impl SeriesRequest {
                 given: self.max_points,
             });
         }
-        if let Some(level) = self.level {
-            let step_ms = i64::from(level.step_s(self.interval_s)) * 1000;
-            if level != Level::Raw
-                && self.to_ms.saturating_sub(self.from_ms) / step_ms > POINTS_MAX as i64
-            {
-                return Err(SeriesError::TooManyPoints {
-                    level,
-                    from_ms: self.from_ms,
-                    to_ms: self.to_ms,
-                });
-            }
-        }
         Ok(())
     }
 
     /// Bucket width for this request in milliseconds; 0 means raw points.
     ///
     /// Without an explicit level raw points are kept while they fit into `max_points`, then the narrowest width that is
-    /// a whole number of intervals: `ceil(range / max_points / interval) × interval`.
-    fn bucket_ms(&self) -> i64 {
+    /// a whole number of intervals: `ceil(range / max_points / interval) × interval`. From a minute on it is also a whole
+    /// number of the coarsest level's buckets that fit, so that this level can be read instead.
+    pub fn bucket_ms(&self) -> i64 {
         let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
         match self.level {
             Some(Level::Raw) => 0,
@@ -219,7 +238,8 @@ impl SeriesRequest {
                     0
                 } else {
                     let wanted = range.div_ceil_i64(self.max_points as i64);
-                    wanted.div_ceil_i64(interval_ms).saturating_mul(interval_ms)
+                    let wanted = wanted.div_ceil_i64(interval_ms).saturating_mul(interval_ms);
+                    whole_steps(wanted, Level::fitting(wanted))
                 }
             }
         }
@@ -240,105 +260,35 @@ impl SeriesRequest {
         known_until_ms: i64,
     ) -> Result<Slice, SeriesError> {
         self.check()?;
-        let mut bucket_ms = self.bucket_ms();
-        if self.level.is_none() && bucket_ms == 0 && raw.len() > self.max_points {
-            bucket_ms = i64::from(self.interval_s.max(1)) * 1000;
-        }
-        let points = if bucket_ms == 0 {
-            raw.iter()
-                .map(|(t_ms, value)| Bucket::point(*t_ms, *value))
-                .collect()
-        } else {
-            bucketed(raw, bucket_ms)
+        let source = Source {
+            level: Level::Raw,
+            bucket_ms: self.bucket_ms(),
         };
-        if let Some(level) = self.level
-            && points.len() > POINTS_MAX
-        {
-            return Err(SeriesError::TooManyPoints {
-                level,
-                from_ms: self.from_ms,
-                to_ms: self.to_ms,
-            });
+        let mut fold = Fold::new(self, source);
+        for (t_ms, value) in raw {
+            fold.add(&Bucket::point(*t_ms, *value), 0);
         }
-        let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
-        let step_ms = bucket_ms.max(interval_ms);
-        let gaps = self.gaps(raw, explicit, known_until_ms, interval_ms);
-        let level = self.level.unwrap_or(match step_ms / 1000 {
-            step if step >= 3_600 => Level::OneHour,
-            step if step >= 600 => Level::TenMinutes,
-            step if step >= 60 => Level::OneMinute,
-            _ => Level::Raw,
-        });
-        Ok(Slice {
-            points,
-            gaps,
-            level,
-            step_s: u32::try_from(step_ms / 1000).unwrap_or(u32::MAX),
+        fold.finish(&Known {
+            explicit,
+            until_ms: known_until_ms,
+            cut_ms: i64::MIN,
         })
-    }
-
-    /// Stretches longer than [`GAP_STEPS`] intervals without a raw point, with the reason of an explicit gap that covers
-    /// most of the stretch, else `no_report`.
-    fn gaps(
-        &self,
-        raw: &[(i64, i64)],
-        explicit: &[Gap],
-        known_until_ms: i64,
-        interval_ms: i64,
-    ) -> Vec<Gap> {
-        let limit = (interval_ms as f64 * GAP_STEPS) as i64;
-        let end = self.to_ms.min(known_until_ms);
-        let edges = std::iter::once(self.from_ms)
-            .chain(raw.iter().map(|(t_ms, _)| *t_ms))
-            .chain(std::iter::once(end))
-            .collect::<Vec<_>>();
-        edges
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [from, to] if to.saturating_sub(*from) > limit => Some((*from, *to)),
-                _ => None,
-            })
-            .map(|(from_ms, to_ms)| {
-                let reason = explicit
-                    .iter()
-                    .map(|gap| {
-                        (
-                            gap.to_ms
-                                .min(to_ms)
-                                .saturating_sub(gap.from_ms.max(from_ms)),
-                            gap,
-                        )
-                    })
-                    .filter(|(overlap, _)| *overlap > 0)
-                    .max_by_key(|(overlap, _)| *overlap)
-                    .map_or("no_report", |(_, gap)| gap.reason.as_str());
-                Gap {
-                    from_ms,
-                    to_ms,
-                    reason: reason.to_owned(),
-                }
-            })
-            .collect()
     }
 }
 
-fn bucketed(raw: &[(i64, i64)], bucket_ms: i64) -> Vec<Bucket> {
-    let mut out: Vec<Bucket> = Vec::new();
-    for (t_ms, value) in raw {
-        let start = t_ms.div_euclid(bucket_ms) * bucket_ms;
-        match out.last_mut() {
-            Some(bucket) if bucket.t_ms == start => bucket.add(*value),
-            _ => out.push(Bucket {
-                t_ms: start,
-                ..Bucket::point(*t_ms, *value)
-            }),
+/// `ms` as a whole number of a level's buckets; for raw as it is.
+pub(super) fn whole_steps(ms: i64, level: Level) -> i64 {
+    match level {
+        Level::Raw => ms,
+        level => {
+            let step_ms = i64::from(level.step_s(1)) * 1000;
+            ms.div_ceil_i64(step_ms).saturating_mul(step_ms)
         }
     }
-    out
 }
 
 /// Division that rounds up; `i64::div_ceil` is not stable.
-trait DivCeil {
+pub(super) trait DivCeil {
     fn div_ceil_i64(self, by: i64) -> i64;
 }
 
@@ -383,7 +333,7 @@ mod tests {
             .map(|i| (i * 10_000, if i == 5_000 { 999 } else { 1 }))
             .collect();
         let slice = request(0, 86_400_000).slice(&raw, &[], 86_400_000).unwrap();
-        assert_eq!(slice.step_s, 220, "ceil(86,400 / 400 / 10) × 10");
+        assert_eq!(slice.step_s, 240, "216 s, as whole minutes");
         assert!(slice.points.len() <= 400);
         assert_eq!(slice.points.iter().map(|p| p.max).max(), Some(999));
         assert_eq!(slice.points.iter().map(|p| p.count).sum::<u32>(), 8_640);
@@ -427,16 +377,6 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("must be after")
-        );
-        let huge = SeriesRequest {
-            level: Some(Level::OneMinute),
-            ..request(0, 100 * 366 * 86_400_000)
-        };
-        assert!(
-            huge.check()
-                .unwrap_err()
-                .to_string()
-                .contains("choose a coarser level")
         );
         assert!(
             SeriesRequest {

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use super::section::HeldSection;
+
 /// Payload of `POST /agent/v1/hello`, signed by the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -53,6 +55,30 @@ pub struct Hello {
     /// The server said [`crate::http::Code::SequenceForked`]: begin a new epoch.
     #[n(13)]
     pub wants_new_epoch: bool,
+    /// What `agent.toml` says about the host; absent when it says nothing.
+    #[n(14)]
+    pub suggested: Option<Suggested>,
+}
+
+/// What the host's owner suggests about it. Nothing of it decides anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Suggested {
+    /// Name for people.
+    #[n(0)]
+    pub name: Option<String>,
+    /// System.
+    #[n(1)]
+    pub system: Option<String>,
+    /// Cluster.
+    #[n(2)]
+    pub cluster: Option<String>,
+    /// Role.
+    #[n(3)]
+    pub role: Option<String>,
+    /// Free labels, by name.
+    #[n(4)]
+    pub tags: Vec<(String, String)>,
 }
 
 /// Payload of the answer, signed by the server over the request's digest too.
@@ -79,4 +105,7 @@ pub struct HelloAnswer {
     /// Waits for an administrator?
     #[n(5)]
     pub pending_review: bool,
+    /// The sections that the server holds.
+    #[n(6)]
+    pub sections: Option<Vec<HeldSection>>,
 }

@@ -3,6 +3,7 @@
 pub mod enroll;
 pub mod hello;
 pub mod report;
+pub mod section;
 
 use minicbor::{Decode, Encode};
 

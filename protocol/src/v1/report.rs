@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::section::{SECTION_BYTES_MAX, SECTIONS_MAX, Section};
 use crate::wire::{self, WireError};
 use crate::{INSTANCE_BYTES_MAX, RECORDS_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
 
@@ -18,6 +19,23 @@ pub struct Report {
     /// The records, each encoded, so that each has a digest of its own.
     #[n(2)]
     pub records: Vec<EncodedRecord>,
+    /// Which records were taken in earlier boots than the one of the session's hello. The first so many records are of
+    /// the first boot named, the next of the next; what follows is of this boot.
+    #[n(3)]
+    pub earlier_boots: Option<Vec<EarlierBoot>>,
+}
+
+/// Records of an earlier boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct EarlierBoot {
+    /// Its boot id; zeros when that is not known any more.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub boot_id: [u8; 16],
+    /// How many records.
+    #[n(1)]
+    pub records: u32,
 }
 
 /// A [`Record`] in its exact bytes.
@@ -65,6 +83,9 @@ pub struct Record {
     /// The agent stops in good order.
     #[n(9)]
     pub goodbye: Option<bool>,
+    /// Lists that are news to the server.
+    #[n(10)]
+    pub sections: Option<Vec<Section>>,
 }
 
 /// Samples of one instance.
@@ -91,7 +112,7 @@ pub struct Lost {
     /// The last one's.
     #[n(2)]
     pub last_age_ms: u64,
-    /// Why: `queue_full`, `refused`.
+    /// Why: `queue_full`, `refused`, `spool_damaged`.
     #[n(3)]
     pub reason: String,
 }
@@ -162,6 +183,9 @@ pub struct Facts {
     /// Interfaces measured.
     #[n(14)]
     pub interfaces: Vec<Interface>,
+    /// Why the host should be rebooted; absent when nothing says so.
+    #[n(15)]
+    pub reboot_required: Option<String>,
 }
 
 /// A mounted filesystem.
@@ -272,6 +296,20 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The boot in which each record was taken, where the report names it.
+    pub fn boots(&self) -> impl Iterator<Item = Option<[u8; 16]>> {
+        let earlier = self.earlier_boots.as_deref().unwrap_or_default();
+        let named = earlier.iter().flat_map(|boot| {
+            let count = usize::try_from(boot.records).unwrap_or(RECORDS_MAX);
+            std::iter::repeat_n(Some(boot.boot_id), count.min(RECORDS_MAX))
+        });
+        named
+            .chain(std::iter::repeat(None))
+            .take(self.records.len())
+    }
+}
+
 impl Record {
     /// (metric number, stored value) of each sample, by instance.
     pub fn samples(&self) -> impl Iterator<Item = (&str, i64, i64)> {
@@ -296,6 +334,22 @@ impl Record {
             return invalid(format!(
                 "seq is {}; numbers begin with 1 and fit into 63 bits",
                 self.seq
+            ));
+        }
+        let sections = self.sections.as_deref().unwrap_or_default();
+        if sections.len() > SECTIONS_MAX {
+            return Err(WireError::TooMany {
+                message: "record",
+                what: "number of sections",
+                given: sections.len(),
+                max: SECTIONS_MAX,
+            });
+        }
+        if let Some(long) = sections.iter().find(|s| s.body.len() > SECTION_BYTES_MAX) {
+            return invalid(format!(
+                "section {} has {} bytes, at most {SECTION_BYTES_MAX} are accepted",
+                long.kind,
+                long.body.len()
             ));
         }
         let mut samples = 0;

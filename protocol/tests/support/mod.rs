@@ -8,10 +8,14 @@ use protocol::keys::{PrivateKey, fingerprint};
 use protocol::session::{AuthHeader, RequestHead, SessionKeys};
 use protocol::token::EnrollmentToken;
 use protocol::v1::enroll::{EnrollAnswer, EnrollRequest};
-use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
 use protocol::v1::report::{
-    CollectorRun, EncodedRecord, Facts, Filesystem, Group, Interface, Lost, Record, Report,
-    ReportAnswer,
+    CollectorRun, EarlierBoot, EncodedRecord, Facts, Filesystem, Group, Interface, Lost, Record,
+    Report, ReportAnswer,
+};
+use protocol::v1::section::{
+    Certificate, Certificates, HeldSection, KIND_CERTIFICATES, KIND_PROCESSES, KIND_SOCKETS,
+    KIND_UNITS, Listener, Process, Processes, Section, Sockets, Unit, Units,
 };
 use protocol::wire;
 
@@ -75,6 +79,7 @@ pub fn hello() -> Hello {
         interval_s: 10,
         wall_ms: 1_795_317_127_000,
         wants_new_epoch: false,
+        suggested: None,
     }
 }
 
@@ -91,6 +96,7 @@ pub fn hello_answer() -> HelloAnswer {
         facts_digest: Some([0xFA; 8]),
         now_ms: 1_795_317_127_040,
         pending_review: false,
+        sections: None,
     }
 }
 
@@ -130,6 +136,88 @@ pub fn facts() -> Facts {
             addresses: vec!["10.0.0.7".to_owned(), "fe80::1".to_owned()],
             speed_mbit: Some(1_000),
         }],
+        reboot_required: None,
+    }
+}
+
+pub fn processes() -> Processes {
+    Processes {
+        over_ms: 600_000,
+        processes: vec![Process {
+            pid: 4_711,
+            name: "postgres".to_owned(),
+            cpu_milli: 1_250,
+            rss_bytes: 1 << 30,
+        }],
+    }
+}
+
+pub fn units() -> Units {
+    Units {
+        units: vec![Unit {
+            name: "ssh.service".to_owned(),
+            active: "active".to_owned(),
+            sub: "running".to_owned(),
+            restarts: Some(2),
+            description: Some("OpenBSD Secure Shell server".to_owned()),
+        }],
+        left_out: 3,
+    }
+}
+
+pub fn sockets() -> Sockets {
+    Sockets {
+        listeners: vec![Listener {
+            address: "::".to_owned(),
+            port: 443,
+        }],
+        left_out: 1,
+        states: vec![(1, 250), (6, 12)],
+    }
+}
+
+pub fn certificates() -> Certificates {
+    Certificates {
+        certificates: vec![Certificate {
+            port: 443,
+            subject: "ops.example.org".to_owned(),
+            issuer: "Example CA".to_owned(),
+            not_after_s: 1_800_000_000,
+        }],
+    }
+}
+
+/// A record with every section.
+pub fn sections_record() -> Record {
+    let section = |kind, body| Section { kind, body };
+    Record {
+        sections: Some(vec![
+            section(KIND_PROCESSES, wire::encode(&processes())),
+            section(KIND_UNITS, wire::encode(&units())),
+            section(KIND_SOCKETS, wire::encode(&sockets())),
+            section(KIND_CERTIFICATES, wire::encode(&certificates())),
+        ]),
+        ..least_record()
+    }
+}
+
+pub fn suggested() -> Suggested {
+    Suggested {
+        name: Some("web one".to_owned()),
+        system: Some("shop".to_owned()),
+        cluster: Some("web".to_owned()),
+        role: Some("front".to_owned()),
+        tags: vec![("rack".to_owned(), "r1".to_owned())],
+    }
+}
+
+pub fn hello_answer_with_sections() -> HelloAnswer {
+    HelloAnswer {
+        sections: Some(vec![HeldSection {
+            kind: KIND_UNITS,
+            digest: [0xD5; 8],
+        }]),
+        ..hello_answer()
     }
 }
 
@@ -173,6 +261,7 @@ pub fn full_record() -> Record {
             reason: "queue_full".to_owned(),
         }),
         goodbye: Some(true),
+        sections: None,
     }
 }
 
@@ -199,6 +288,17 @@ pub fn report_of(records: &[Record]) -> Report {
             .iter()
             .map(|record| EncodedRecord(wire::encode(record)))
             .collect(),
+        earlier_boots: None,
+    }
+}
+
+pub fn earlier_report() -> Report {
+    Report {
+        earlier_boots: Some(vec![EarlierBoot {
+            boot_id: [0x0b; 16],
+            records: 1,
+        }]),
+        ..report()
     }
 }
 

@@ -2,16 +2,24 @@
 //!
 //! Pure: the caller passes the time. Host-made text is cleaned here, once.
 
-use domain::fleet::{Collector, CollectorOutcome, Outcome};
+use domain::fleet::{
+    CertificateRow, Collector, CollectorOutcome, ListenerRow, Outcome, ProcessRow, Taken, UnitRow,
+    tcp_state,
+};
 use domain::metric::{Gap, Metric};
-use domain::text::clean_label;
+use domain::text::{clean_label, is_slug};
 use protocol::keys::short_digest;
+use protocol::v1::hello as wire_hello;
 use protocol::v1::report::{CollectorRun, Facts, Record, Report};
+use protocol::v1::section;
+use protocol::wire;
 
 use crate::series::SeriesKey;
 use crate::series::writer::NewRecord;
 
 /// Records older than this are placed here: no host is silent for longer and comes back with its queue.
+/// Labels of one host.
+const TAGS_MAX: usize = 64;
 const AGE_MS_MAX: i64 = 366 * 86_400_000;
 
 /// What places a record in time.
@@ -29,8 +37,16 @@ pub struct Received {
 ///
 /// Same boot: `received − (sent on boot clock − taken on boot clock)`, so that no wall clock matters. An earlier boot:
 /// `taken on wall clock − skew`. Never later than the receipt.
-fn taken_at(received: Received, report: &Report, record: &Record) -> i64 {
-    let same_boot = record.boot_id.is_none_or(|boot| boot == received.boot_id);
+fn taken_at(
+    received: Received,
+    report: &Report,
+    record: &Record,
+    earlier: Option<[u8; 16]>,
+) -> i64 {
+    let same_boot = record
+        .boot_id
+        .or(earlier)
+        .is_none_or(|boot| boot == received.boot_id);
     let age_ms = if same_boot {
         i64::try_from(report.sent_boot_ms.saturating_sub(record.taken_boot_ms))
             .unwrap_or(AGE_MS_MAX)
@@ -64,8 +80,9 @@ pub fn open(received: Received, report: &Report, records: &[Record]) -> Opened {
     let placed = records
         .iter()
         .zip(&report.records)
-        .map(|(record, encoded)| {
-            let t_ms = taken_at(received, report, record);
+        .zip(report.boots())
+        .map(|((record, encoded), earlier)| {
+            let t_ms = taken_at(received, report, record, earlier);
             let samples = record
                 .samples()
                 .filter_map(|(instance, metric, value)| {
@@ -128,6 +145,7 @@ fn gap_reason(told: &str) -> &'static str {
     match told {
         "queue_full" => "dropped_by_agent",
         "refused" => "refused_by_server",
+        "spool_damaged" => "damaged_at_agent",
         _ => "lost_by_agent",
     }
 }
@@ -194,6 +212,105 @@ pub fn facts(wire: &Facts) -> domain::fleet::Facts {
                 speed_mbit: interface.speed_mbit,
             })
             .collect(),
+        reboot_required: clean(&wire.reboot_required),
+    }
+}
+
+/// What a host's owner suggests, cleaned; what is no name of its kind is left out.
+pub fn suggested(wire: Option<&wire_hello::Suggested>) -> domain::fleet::Suggested {
+    let Some(wire) = wire else {
+        return domain::fleet::Suggested::default();
+    };
+    let slug = |text: &Option<String>| text.clone().filter(|text| is_slug(text));
+    let label = |text: &str| Some(clean_label(text)).filter(|text| !text.is_empty());
+    domain::fleet::Suggested {
+        name: wire.name.as_deref().and_then(label),
+        system: slug(&wire.system),
+        cluster: slug(&wire.cluster),
+        role: slug(&wire.role),
+        tags: wire
+            .tags
+            .iter()
+            .take(TAGS_MAX)
+            .filter_map(|(tag, value)| Some((label(tag)?, clean_label(value))))
+            .collect(),
+    }
+}
+
+/// Adds a stored list to what is known of a host; one of an unknown kind, or that cannot be read, is left out.
+pub fn add_section(known: &mut domain::fleet::Sections, kind: u16, at_ms: i64, body: &[u8]) {
+    match kind {
+        section::KIND_PROCESSES => {
+            let list = wire::decode::<section::Processes>("processes", body);
+            known.processes = list
+                .ok()
+                .map(|list| taken(at_ms, 0, list.processes.iter().map(process)));
+        }
+        section::KIND_UNITS => {
+            let list = wire::decode::<section::Units>("units", body);
+            known.units = list
+                .ok()
+                .map(|list| taken(at_ms, list.left_out, list.units.iter().map(unit)));
+        }
+        section::KIND_SOCKETS => {
+            let list = wire::decode::<section::Sockets>("sockets", body).ok();
+            let states = list.iter().flat_map(|list| &list.states);
+            known.tcp_states = states
+                .filter_map(|(state, count)| Some((tcp_state(*state)?.to_owned(), *count)))
+                .collect();
+            known.listeners =
+                list.map(|list| taken(at_ms, list.left_out, list.listeners.iter().map(listener)));
+        }
+        section::KIND_CERTIFICATES => {
+            let list = wire::decode::<section::Certificates>("certificates", body);
+            known.certificates = list
+                .ok()
+                .map(|list| taken(at_ms, 0, list.certificates.iter().map(certificate)));
+        }
+        _ => {}
+    }
+}
+
+fn taken<R>(at_ms: i64, left_out: u32, rows: impl Iterator<Item = R>) -> Taken<R> {
+    Taken {
+        at_ms,
+        left_out,
+        rows: rows.collect(),
+    }
+}
+
+fn listener(wire: &section::Listener) -> ListenerRow {
+    ListenerRow {
+        address: clean_label(&wire.address),
+        port: wire.port,
+    }
+}
+
+fn certificate(wire: &section::Certificate) -> CertificateRow {
+    CertificateRow {
+        port: wire.port,
+        subject: clean_label(&wire.subject),
+        issuer: clean_label(&wire.issuer),
+        not_after_ms: wire.not_after_s.saturating_mul(1000),
+    }
+}
+
+fn process(wire: &section::Process) -> ProcessRow {
+    ProcessRow {
+        pid: wire.pid,
+        name: clean_label(&wire.name),
+        cpu_used_ratio: f64::from(wire.cpu_milli) / 1000.0,
+        rss_bytes: wire.rss_bytes,
+    }
+}
+
+fn unit(wire: &section::Unit) -> UnitRow {
+    UnitRow {
+        name: clean_label(&wire.name),
+        active: clean_label(&wire.active),
+        sub: clean_label(&wire.sub),
+        restarts: wire.restarts,
+        description: wire.description.as_deref().map(clean_label),
     }
 }
 
@@ -212,6 +329,7 @@ mod tests {
             sent_boot_ms,
             sent_wall_ms: 0,
             records,
+            earlier_boots: None,
         }
     }
 
@@ -251,6 +369,28 @@ mod tests {
     }
 
     #[test]
+    fn records_of_an_earlier_boot_that_the_report_names_are_placed_by_the_wall_clock() {
+        let record = |seq| Record {
+            seq,
+            taken_boot_ms: 90_000,
+            taken_at_ms: 3_600_000 + 400_000,
+            ..Record::default()
+        };
+        let records = [record(1), record(2), record(3)];
+        let boot = |boot_id, records| protocol::v1::report::EarlierBoot { boot_id, records };
+        let report = Report {
+            earlier_boots: Some(vec![boot([0; 16], 1), boot([2; 16], 1)]),
+            ..report(100_000, &records)
+        };
+        let placed: Vec<i64> = open(RECEIVED, &report, &records)
+            .records
+            .iter()
+            .map(|record| record.t_ms)
+            .collect();
+        assert_eq!(placed, [400_000, 400_000, 990_000]);
+    }
+
+    #[test]
     fn unknown_metrics_are_said_and_hostile_names_cleaned() {
         let record = Record {
             seq: 1,
@@ -272,6 +412,61 @@ mod tests {
             opened.notes,
             ["metrics unknown to this server were not stored: -5, 9999"]
         );
+    }
+
+    #[test]
+    fn sections_are_cleaned_and_unknown_ones_left_out() {
+        let mut known = domain::fleet::Sections::default();
+        let processes = section::Processes {
+            over_ms: 5_000,
+            processes: vec![section::Process {
+                pid: 7,
+                name: "ba\u{202E}sh".to_owned(),
+                cpu_milli: 1_250,
+                rss_bytes: 4_096,
+            }],
+        };
+        let sockets = section::Sockets {
+            listeners: Vec::new(),
+            left_out: 3,
+            states: vec![(1, 12), (99, 1)],
+        };
+        let body = protocol::wire::encode(&processes);
+        add_section(&mut known, section::KIND_PROCESSES, 55, &body);
+        let body = protocol::wire::encode(&sockets);
+        add_section(&mut known, section::KIND_SOCKETS, 56, &body);
+        add_section(&mut known, section::KIND_UNITS, 57, b"rubbish");
+        add_section(&mut known, 999, 58, b"rubbish");
+        let processes = known.processes.clone().unwrap();
+        assert_eq!(
+            (processes.at_ms, processes.rows[0].cpu_used_ratio),
+            (55, 1.25)
+        );
+        assert_eq!(processes.rows[0].name, "ba\u{FFFD}sh");
+        assert_eq!(known.tcp_states, [("established".to_owned(), 12)]);
+        assert_eq!(known.listeners.unwrap().left_out, 3);
+        assert_eq!((known.units, known.certificates), (None, None));
+    }
+
+    #[test]
+    fn suggestions_that_are_no_names_are_left_out() {
+        let wire = wire_hello::Suggested {
+            name: Some("web \u{1b}one".to_owned()),
+            cluster: Some("Prod DB".to_owned()),
+            role: Some("front".to_owned()),
+            tags: vec![
+                ("rack".to_owned(), "r1".to_owned()),
+                (String::new(), "x".to_owned()),
+            ],
+            ..wire_hello::Suggested::default()
+        };
+        let suggested = suggested(Some(&wire));
+        assert_eq!(suggested.name.as_deref(), Some("web \u{FFFD}one"));
+        assert_eq!(
+            (suggested.cluster, suggested.role.as_deref()),
+            (None, Some("front"))
+        );
+        assert_eq!(suggested.tags.len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use protocol::keys::short_digest;
 use protocol::session::{AuthHeader, RequestHead};
 use protocol::v1::hello::HelloAnswer;
 use protocol::v1::report::{Facts, Record, Report, ReportAnswer};
+use protocol::v1::section::HeldSection;
 use protocol::{REPORT_BYTES_MAX, SESSION_LIFE_MS};
 
 use super::ingest::{self, Received};
@@ -22,11 +23,14 @@ use crate::enroll::service::{handshake_error, unsupported};
 use crate::error::{OpsError, StoreError};
 use crate::events::{self, Actor, NewEvent};
 use crate::fleet::live::HostLive;
-use crate::fleet::store::{self as fleet_store, HostState};
+use crate::fleet::store::{self as fleet_store, HostState, StoredSection};
 use crate::ops::Ops;
 use crate::random;
 use crate::series;
-use crate::series::writer::{AppendError, Appended};
+use crate::series::writer::{AppendError, Appended, NewRecord};
+
+/// Kinds of lists kept of one host.
+const SECTION_KINDS_MAX: usize = 32;
 
 /// `POST /agent/v1/hello`: begins a session.
 ///
@@ -74,6 +78,7 @@ pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsE
         facts_digest: host.record.facts_digest,
         now_ms: ops.clock.now().0,
         pending_review: host.record.state == HostState::Pending,
+        sections: Some(held_sections(&host)),
     };
     note_agent(&ops, &host, &verified).await?;
     let (body, keys) = handshake::hello_answer(&ops.server_key, random::bytes(), &verified, answer)
@@ -96,6 +101,15 @@ pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsE
     Ok(cbor(body))
 }
 
+fn held_sections(host: &HostLive) -> Vec<HeldSection> {
+    let held = host.sections.iter();
+    held.map(|(kind, digest)| HeldSection {
+        kind: *kind,
+        digest: *digest,
+    })
+    .collect()
+}
+
 fn refuse_unwanted(state: HostState) -> Result<(), OpsError> {
     match state {
         HostState::Active | HostState::Pending => Ok(()),
@@ -110,21 +124,26 @@ fn refuse_unwanted(state: HostState) -> Result<(), OpsError> {
     }
 }
 
-/// Stores version and interval when a hello tells others than we hold.
+/// Stores version, interval and suggestions when a hello tells others than we hold.
 async fn note_agent(ops: &Ops, host: &HostLive, verified: &VerifiedHello) -> Result<(), OpsError> {
     let version = domain::text::clean_label(&verified.hello.agent_version);
     let interval_s = verified.hello.interval_s.clamp(1, 3_600);
-    if host.record.agent_version == version && host.record.interval_s == interval_s {
+    let suggested = ingest::suggested(verified.hello.suggested.as_ref());
+    if host.record.agent_version == version
+        && host.record.interval_s == interval_s
+        && host.record.suggested == suggested
+    {
         return Ok(());
     }
     let mut tx = ops.state.write().await?;
-    fleet_store::set_agent(&mut tx, &host.record.id, &version, interval_s).await?;
+    fleet_store::set_agent(&mut tx, &host.record.id, &version, interval_s, &suggested).await?;
     tx.commit()
         .await
         .map_err(StoreError::doing("committing an agent's version"))?;
     ops.live.update(host.record.no, |host| {
         host.record.agent_version = version;
         host.record.interval_s = interval_s;
+        host.record.suggested = suggested;
     });
     Ok(())
 }
@@ -236,6 +255,7 @@ async fn accept(
     };
     let opened = ingest::open(received, &report, &records);
     note_facts(ops, &host, &records).await?;
+    note_sections(ops, &host, &records, &opened.records).await?;
     let latest = opened
         .records
         .last()
@@ -446,6 +466,51 @@ async fn note_facts(ops: &Ops, host: &HostLive, records: &[Record]) -> Result<()
             }
         });
     }
+    Ok(())
+}
+
+/// Stores the latest of each list that is news: idempotent, and before the samples.
+async fn note_sections(
+    ops: &Ops,
+    host: &HostLive,
+    records: &[Record],
+    placed: &[NewRecord],
+) -> Result<(), OpsError> {
+    let mut latest = std::collections::BTreeMap::new();
+    for (record, placed) in records.iter().zip(placed) {
+        for section in record.sections.iter().flatten() {
+            let stored = StoredSection {
+                kind: section.kind,
+                digest: short_digest(&section.body),
+                taken_at_ms: placed.t_ms,
+                body: section.body.clone(),
+            };
+            latest.insert(section.kind, stored);
+        }
+    }
+    latest.retain(|kind, section| host.sections.get(kind) != Some(&section.digest));
+    if latest.is_empty() {
+        return Ok(());
+    }
+    // Kinds that later versions add are kept too, but not without end.
+    let known = host.sections.len();
+    let room = SECTION_KINDS_MAX.saturating_sub(known);
+    let news = latest
+        .values()
+        .enumerate()
+        .filter(|(at, section)| *at < room || host.sections.contains_key(&section.kind))
+        .map(|(_, section)| section);
+    let mut tx = ops.state.write().await?;
+    let mut written = Vec::new();
+    for section in news {
+        fleet_store::set_section(&mut tx, &host.record.id, section).await?;
+        written.push((section.kind, section.digest));
+    }
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing sections"))?;
+    ops.live
+        .update(host.record.no, |live| live.sections.extend(written));
     Ok(())
 }
 

@@ -52,6 +52,8 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("GET", "/readyz", Class::Public),
     ("GET", "/metrics", Class::Api(Action::ViewFleet)),
     ("GET", "/assets/{*path}", Class::Public),
+    ("GET", "/install/oc-agent", Class::Public),
+    ("GET", "/install/oc-agent.sha256", Class::Public),
     ("GET", "/favicon.svg", Class::Public),
     ("GET", "/robots.txt", Class::Public),
     ("GET", "/icons/{*path}", Class::Public),

@@ -334,6 +334,7 @@ fn new_record(token: &TokenRecord, request: &EnrollRequest, no: i64, now_ms: i64
         facts: None,
         facts_digest: None,
         collectors: Vec::new(),
+        suggested: domain::fleet::Suggested::default(),
         node_id: NodeId::from_random(random::bytes()).to_string(),
         node_name: request
             .name
@@ -392,6 +393,7 @@ async fn replaced(
         id: old.record.id,
         node_id: old.record.node_id,
         node_name: old.record.node_name,
+        suggested: old.record.suggested,
         ..fresh
     };
     fleet_store::replace_key(tx, &host).await?;

@@ -69,7 +69,7 @@ fn node(ops: &Ops, host: &HostLive) -> Node {
         last_report_at_ms: host.last_report_at_ms,
         boot_id: facts.and_then(|facts| facts.boot_id.clone()),
         started_at_ms: facts.and_then(|facts| facts.booted_at_ms),
-        tags: std::collections::BTreeMap::new(),
+        tags: host.record.suggested.tags.clone(),
     }
 }
 

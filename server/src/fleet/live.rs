@@ -26,6 +26,8 @@ pub struct HostLive {
     pub record: HostRecord,
     /// Its facts, cleaned.
     pub facts: Option<Facts>,
+    /// Digests of its lists that are stored.
+    pub sections: BTreeMap<u16, [u8; 8]>,
     /// When its last report was accepted, by the clock that never jumps.
     pub last_report: Option<Monotonic>,
     /// The same by the wall clock.
@@ -48,6 +50,7 @@ impl HostLive {
         Self {
             record,
             facts,
+            sections: BTreeMap::new(),
             last_report: None,
             last_report_at_ms: None,
             goodbye: false,
@@ -69,11 +72,13 @@ impl HostLive {
         liveness(seen, now)
     }
 
-    /// Name for people: the one given, else the host name.
+    /// Name for people: the one given, else the one its owner suggests, else the host name.
     pub fn name(&self) -> &str {
-        self.record
+        let record = &self.record;
+        record
             .node_name
             .as_deref()
+            .or(record.suggested.name.as_deref())
             .unwrap_or(&self.record.hostname)
     }
 
@@ -118,8 +123,10 @@ impl Live {
             .unwrap_or(0);
         let mut latest = crate::series::service::latest(metrics).await?;
         let mut tables = Tables::default();
+        let mut sections = store::list_section_digests(state.read()).await?;
         for record in store::list_hosts(state.read()).await? {
             let mut host = HostLive::new(record);
+            host.sections = sections.remove(&host.record.id).unwrap_or_default();
             if let Some(cursor) = cursors.get(&host.record.no) {
                 let silent_ms = server_stopped_at_ms
                     .saturating_sub(cursor.received_at_ms)

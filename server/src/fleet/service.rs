@@ -15,13 +15,14 @@ use app::fleet::view::{
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
 use domain::fleet::{Liveness, Status, status_of};
-use domain::metric::{Metric, SeriesRequest, Slice};
-use domain::time::Monotonic;
+use domain::metric::{Metric, SeriesRequest};
+use domain::time::{Monotonic, Timestamp};
 use leptos::server_fn::BoxedStream;
 
 use super::chart::{self, Earlier, Input, Window};
 use super::live::HostLive;
 use super::store::HostState;
+use crate::agents::ingest;
 use crate::error::OpsError;
 use crate::events::{self, store::EventRecord};
 use crate::ops::Ops;
@@ -435,6 +436,34 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
     })
 }
 
+/// The lists that a node's host told: processes, services, where it listens, certificates.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn node_sections(ops: &Ops, id: &str) -> Result<domain::fleet::Sections, OpsError> {
+    let host = find_host(ops, id)?;
+    let mut known = domain::fleet::Sections::default();
+    for stored in super::store::list_sections(ops.state.read(), &host.record.id).await? {
+        ingest::add_section(&mut known, stored.kind, stored.taken_at_ms, &stored.body);
+    }
+    Ok(known)
+}
+
+/// What of a window came later than it was taken, in words.
+fn backfilled_note(spans: &[(i64, i64)]) -> Option<String> {
+    let (first, last) = (spans.first()?, spans.last()?);
+    let text = |at_ms: i64| domain::time::format_utc(Timestamp(at_ms));
+    let times = match spans.len() {
+        1 => String::new(),
+        many => format!(", in {many} stretches"),
+    };
+    Some(format!(
+        "Back-filled: what was taken from {} to {} arrived later{times}.",
+        text(first.0),
+        text(last.1)
+    ))
+}
+
 /// The series of a node in a window, ready to be drawn or written.
 pub struct Slices<'a> {
     /// As read from the URL.
@@ -443,6 +472,8 @@ pub struct Slices<'a> {
     pub frame: Window<'a>,
     /// Every series of the node.
     pub inputs: &'a [Input<'a>],
+    /// Stretches that came later than they were taken.
+    pub backfilled: &'a [(i64, i64)],
     /// The same at another time, when that was asked for.
     pub earlier: Option<Earlier<'a>>,
 }
@@ -469,7 +500,7 @@ pub async fn with_slices<T: Send + 'static>(
         max_points: points_max,
         interval_s: host.record.interval_s,
     };
-    let stored = read_window(ops, &host, &request).await?;
+    let stored = read_window(ops, &host, request, now).await?;
     let by_ms = query.earlier_ms();
     let earlier = SeriesRequest {
         from_ms: request.from_ms - by_ms.unwrap_or(0),
@@ -477,15 +508,13 @@ pub async fn with_slices<T: Send + 'static>(
         ..request
     };
     let stored_then = match by_ms {
-        Some(_) => read_window(ops, &host, &earlier).await?,
+        Some(_) => read_window(ops, &host, earlier, now).await?,
         None => crate::series::service::Window::default(),
     };
     let zone_minutes = query.zone_minutes;
     let name = host.name().to_owned();
     let making = tokio::task::spawn_blocking(move || {
-        let slices = sliced(&stored, &request, now.0);
-        let then = sliced(&stored_then, &earlier, now.0);
-        let (inputs, inputs_then) = (inputs(&slices), inputs(&then));
+        let (inputs, inputs_then) = (inputs(&stored), inputs(&stored_then));
         make(Slices {
             frame: Window {
                 from_ms: window.from_ms,
@@ -496,6 +525,7 @@ pub async fn with_slices<T: Send + 'static>(
                 node: &name,
                 zone_minutes,
             },
+            backfilled: &stored.backfilled,
             window: &window,
             inputs: &inputs,
             earlier: by_ms.map(|by_ms| Earlier {
@@ -513,27 +543,17 @@ pub async fn with_slices<T: Send + 'static>(
 async fn read_window(
     ops: &Ops,
     host: &HostLive,
-    request: &SeriesRequest,
+    request: SeriesRequest,
+    now: Timestamp,
 ) -> Result<crate::series::service::Window, OpsError> {
-    let (from_ms, to_ms) = (request.from_ms, request.to_ms);
     let read =
-        crate::series::service::window(&ops.metrics, host.record.no, from_ms, to_ms, |_| true);
+        crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true);
     Ok(read.await?)
 }
 
-fn sliced<'a>(
-    stored: &'a crate::series::service::Window,
-    request: &SeriesRequest,
-    now_ms: i64,
-) -> Vec<(&'a SeriesKey, Slice)> {
-    let points = stored.points.iter();
-    points
-        .filter_map(|(key, points)| Some((key, request.slice(points, &stored.gaps, now_ms).ok()?)))
-        .collect()
-}
-
-fn inputs<'a>(slices: &'a [(&SeriesKey, Slice)]) -> Vec<Input<'a>> {
-    slices
+fn inputs(stored: &crate::series::service::Window) -> Vec<Input<'_>> {
+    stored
+        .slices
         .iter()
         .map(|(key, slice)| Input {
             metric: key.metric,
@@ -553,7 +573,13 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
         from_ms: slices.window.from_ms,
         to_ms: slices.window.to_ms,
         label: slices.window.label.clone(),
-        notes: slices.window.notes.clone(),
+        notes: slices
+            .window
+            .notes
+            .iter()
+            .cloned()
+            .chain(backfilled_note(slices.backfilled))
+            .collect(),
         charts: chart::panels()
             .iter()
             .filter_map(|panel| {

@@ -1,6 +1,8 @@
 //! SQL of systems, clusters, hosts and nodes.
 
-use domain::fleet::CollectorOutcome;
+use std::collections::{BTreeMap, HashMap};
+
+use domain::fleet::{CollectorOutcome, Suggested};
 use protocol::v1::report::Facts;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
@@ -117,6 +119,8 @@ pub struct HostRecord {
     pub facts_digest: Option<[u8; 8]>,
     /// Its collectors' last outcomes.
     pub collectors: Vec<CollectorOutcome>,
+    /// What its owner suggests; decides nothing.
+    pub suggested: Suggested,
     /// Its own node.
     pub node_id: String,
     /// Name given to the node; `None`: the host name.
@@ -130,7 +134,7 @@ pub struct HostRecord {
 }
 
 const HOST_COLUMNS: &str = "host.id, host.no, host.public_key, host.state, host.token_id, host.hostname, \
-    host.agent_version, host.interval_s, host.enrolled_at_ms, host.facts, host.facts_digest, host.collectors, \
+    host.agent_version, host.interval_s, host.enrolled_at_ms, host.facts, host.facts_digest, host.collectors, host.suggested, \
     node.id AS node_id, node.name AS node_name, node.system, node.cluster, node.node_role";
 
 fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
@@ -143,6 +147,7 @@ fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
     let facts: Option<Vec<u8>> = row.get("facts");
     let digest: Option<Vec<u8>> = row.get("facts_digest");
     let collectors: Option<String> = row.get("collectors");
+    let suggested: Option<String> = row.get("suggested");
     Ok(HostRecord {
         no: row.get("no"),
         public_key: row
@@ -162,6 +167,11 @@ fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
             .map_err(|error| corrupt(&error.to_string()))?,
         facts_digest: digest.and_then(|bytes| bytes.try_into().ok()),
         collectors: collectors
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| corrupt(&error.to_string()))?
+            .unwrap_or_default(),
+        suggested: suggested
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|error| corrupt(&error.to_string()))?
@@ -313,14 +323,22 @@ pub async fn set_agent(
     id: &str,
     agent_version: &str,
     interval_s: u32,
+    suggested: &Suggested,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE host SET agent_version = $2, interval_s = $3 WHERE id = $1")
-        .bind(id)
-        .bind(agent_version)
-        .bind(interval_s)
-        .execute(connection)
-        .await
-        .map_err(StoreError::doing("noting an agent's version"))?;
+    let suggested = serde_json::to_string(suggested).map_err(|error| StoreError::Corrupt {
+        what: format!("suggestions of host {id}"),
+        detail: error.to_string(),
+    })?;
+    sqlx::query(
+        "UPDATE host SET agent_version = $2, interval_s = $3, suggested = $4 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(agent_version)
+    .bind(interval_s)
+    .bind(suggested)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("noting an agent's version"))?;
     Ok(())
 }
 
@@ -366,6 +384,96 @@ pub async fn set_collectors(
         .await
         .map_err(StoreError::doing("writing collectors' outcomes"))?;
     Ok(())
+}
+
+/// Notes a list in its exact bytes; the latest of its kind.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_section(
+    connection: &mut SqliteConnection,
+    host_id: &str,
+    section: &StoredSection,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO host_section (host_id, kind, digest, taken_at_ms, body) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (host_id, kind) DO UPDATE SET digest = $3, taken_at_ms = $4, body = $5",
+    )
+    .bind(host_id)
+    .bind(section.kind)
+    .bind(section.digest.as_slice())
+    .bind(section.taken_at_ms)
+    .bind(&section.body)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("writing a section"))?;
+    Ok(())
+}
+
+/// A list about a host, as its agent sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSection {
+    /// Which list, as `protocol::v1::section` numbers them.
+    pub kind: u16,
+    /// Short digest of the body.
+    pub digest: [u8; 8],
+    /// When it was taken, by the server's clock.
+    pub taken_at_ms: i64,
+    /// The list, encoded.
+    pub body: Vec<u8>,
+}
+
+/// All lists of a host.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_sections(
+    pool: &SqlitePool,
+    host_id: &str,
+) -> Result<Vec<StoredSection>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT kind, digest, taken_at_ms, body FROM host_section WHERE host_id = $1 ORDER BY kind",
+    )
+    .bind(host_id)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading sections"))?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            Some(StoredSection {
+                kind: u16::try_from(row.get::<i64, _>("kind")).ok()?,
+                digest: row.get::<Vec<u8>, _>("digest").try_into().ok()?,
+                taken_at_ms: row.get("taken_at_ms"),
+                body: row.get("body"),
+            })
+        })
+        .collect())
+}
+
+/// The digests of all hosts' lists, by host and kind.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_section_digests(
+    pool: &SqlitePool,
+) -> Result<HashMap<String, BTreeMap<u16, [u8; 8]>>, StoreError> {
+    let rows = sqlx::query("SELECT host_id, kind, digest FROM host_section")
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading sections' digests"))?;
+    let mut digests: HashMap<String, BTreeMap<u16, [u8; 8]>> = HashMap::new();
+    for row in &rows {
+        let kind = u16::try_from(row.get::<i64, _>("kind"));
+        let digest = row.get::<Vec<u8>, _>("digest").try_into();
+        if let (Ok(kind), Ok(digest)) = (kind, digest) {
+            digests
+                .entry(row.get("host_id"))
+                .or_default()
+                .insert(kind, digest);
+        }
+    }
+    Ok(digests)
 }
 
 /// Removes a node from view; its history stays.

@@ -95,6 +95,17 @@ pub struct Series {
     /// Where nothing is known, and why.
     #[schema(value_type = Vec<Object>)]
     pub gaps: Vec<Gap>,
+    /// Where points came long after they were taken, from an agent's spool.
+    pub backfilled: Vec<Span>,
+}
+
+/// A stretch of time.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Span {
+    /// Inclusive.
+    pub from_ms: i64,
+    /// Exclusive.
+    pub to_ms: i64,
 }
 
 /// One series of a node.
@@ -115,7 +126,7 @@ pub async fn find(
         instance: query.instance.unwrap_or_default(),
     };
     let slice = service::slice(&ops.metrics, host.record.no, &key, request, now_ms).await?;
-    let slice = slice.ok_or_else(|| {
+    let (slice, backfilled) = slice.ok_or_else(|| {
         let what = if key.instance.is_empty() {
             metric.name().to_owned()
         } else {
@@ -144,6 +155,10 @@ pub async fn find(
             })
             .collect(),
         gaps: slice.gaps,
+        backfilled: backfilled
+            .into_iter()
+            .map(|(from_ms, to_ms)| Span { from_ms, to_ms })
+            .collect(),
     }))
 }
 

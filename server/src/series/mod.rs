@@ -1,6 +1,7 @@
 //! Samples: written once, durable when acknowledged, read back as series.
 
 pub mod api;
+pub mod history;
 pub mod service;
 pub mod store;
 pub mod writer;

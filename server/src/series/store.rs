@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::metric::{Gap, Metric};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::SeriesKey;
 use crate::error::StoreError;
@@ -109,7 +109,7 @@ pub async fn find_cursor(pool: &SqlitePool, host_no: i64) -> Result<Option<Curso
 /// # Errors
 /// When the database refuses.
 pub async fn list_series(
-    pool: &SqlitePool,
+    pool: impl SqliteExecutor<'_>,
     host_no: Option<i64>,
 ) -> Result<Vec<(i64, u32, SeriesKey)>, StoreError> {
     let rows = sqlx::query(
@@ -141,7 +141,7 @@ pub async fn list_series(
 /// # Errors
 /// When the database refuses.
 pub async fn list_tail(
-    pool: &SqlitePool,
+    pool: impl SqliteExecutor<'_>,
     host_no: i64,
     from_ms: i64,
     to_ms: i64,
@@ -177,7 +177,7 @@ pub async fn list_latest(pool: &SqlitePool) -> Result<Vec<(i64, Vec<u8>)>, Store
 /// # Errors
 /// When the database refuses.
 pub async fn list_gaps(
-    pool: &SqlitePool,
+    pool: impl SqliteExecutor<'_>,
     host_no: i64,
     from_ms: i64,
     to_ms: i64,

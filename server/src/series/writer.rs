@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 
 use domain::metric::Gap;
+use domain::metric::history::{BACKFILL_JOIN_MS, BACKFILLED_AFTER_MS};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SeriesKey;
+use super::history::store as history;
 use super::store::{self, Cursor, GapRow, TailRow};
 use crate::db::Db;
 use crate::error::StoreError;
@@ -132,6 +134,26 @@ struct Staged {
     gaps: Vec<GapRow>,
     series: Vec<(i64, u32, SeriesKey)>,
     cursors: HashMap<i64, Cursor>,
+    /// (host, from, to) of records that came long after they were taken.
+    backfilled: Vec<(i64, i64, i64)>,
+}
+
+impl Staged {
+    /// One span for records that follow each other; the store joins it with what it touches.
+    fn mark_backfilled(&mut self, host_no: i64, t_ms: i64) {
+        let end_ms = t_ms.saturating_add(1);
+        match self.backfilled.last_mut() {
+            Some((host, from_ms, to_ms))
+                if *host == host_no
+                    && t_ms >= from_ms.saturating_sub(BACKFILL_JOIN_MS)
+                    && t_ms <= to_ms.saturating_add(BACKFILL_JOIN_MS) =>
+            {
+                *from_ms = t_ms.min(*from_ms);
+                *to_ms = end_ms.max(*to_ms);
+            }
+            _ => self.backfilled.push((host_no, t_ms, end_ms)),
+        }
+    }
 }
 
 impl Writer {
@@ -211,6 +233,9 @@ impl Writer {
         store::insert_series(&mut tx, &staged.series).await?;
         store::insert_tail(&mut tx, &staged.tail).await?;
         store::insert_gaps(&mut tx, &staged.gaps).await?;
+        for (host_no, from_ms, to_ms) in &staged.backfilled {
+            history::mark_backfilled(&mut tx, *host_no, *from_ms, *to_ms).await?;
+        }
         let cursors: Vec<(i64, Cursor)> = staged
             .cursors
             .iter()
@@ -263,6 +288,9 @@ impl Writer {
                     gap,
                     records,
                 });
+            }
+            if received_at_ms.saturating_sub(record.t_ms) > BACKFILLED_AFTER_MS {
+                staged.mark_backfilled(host_no, record.t_ms);
             }
             staged.tail.push(TailRow {
                 host_no,

@@ -40,13 +40,14 @@ impl Console {
     }
 
     /// A token that was just made, with what its page needs to say.
-    pub fn created(&self, made: enroll::Made) -> CreatedToken {
+    pub async fn created(&self, made: enroll::Made) -> CreatedToken {
         CreatedToken {
             id: made.id,
             token: made.token,
             server_url: self.base_url.clone(),
             insecure_http: self.ops.settings.is_exposed(),
             expires_at_ms: made.expires_at_ms,
+            agent_sha256: self.ops.agent_file.find().await.map(|found| found.sha256),
         }
     }
 
@@ -151,7 +152,8 @@ impl EnrollPort for Console {
             uses: i64::from(form.uses),
             review: form.review,
         };
-        Ok(self.created(enroll::create(&self.ops, &caller(who), &new).await?))
+        let made = enroll::create(&self.ops, &caller(who), &new).await?;
+        Ok(self.created(made).await)
     }
 
     async fn token_status(&self, who: &Operator, id: &str) -> Result<TokenStatus, UiError> {

@@ -55,7 +55,7 @@ pub async fn add_node(
     match enroll::create(&ops, &caller(&operator), &new).await {
         Ok(made) => {
             let path = format!("/nodes/add?token={}", made.id);
-            let created = Some(ops.console().created(made));
+            let created = Some(ops.console().created(made).await);
             let extra = Extra {
                 feedback: None,
                 created,

@@ -5,6 +5,7 @@ pub mod console;
 pub mod forms;
 pub mod headers;
 pub mod health;
+pub mod install;
 pub mod openapi;
 pub mod pages;
 pub mod problems;

@@ -7,7 +7,7 @@ use protocol::keys::{PrivateKey, fingerprint, short_digest};
 use protocol::session::{RequestHead, SessionKeys};
 use protocol::token::EnrollmentToken;
 use protocol::v1::enroll::EnrollRequest;
-use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
 use protocol::v1::report::{EncodedRecord, Group, Record, Report, ReportAnswer};
 use server::enroll::service::NewToken;
 
@@ -25,6 +25,7 @@ pub struct TestAgent {
     pub acked_digest: Option<[u8; 8]>,
     pub keys: Option<SessionKeys>,
     pub wants_new_epoch: bool,
+    pub suggested: Option<Suggested>,
     pub sessions: u8,
 }
 
@@ -96,6 +97,7 @@ impl Site {
             acked_digest: None,
             keys: None,
             wants_new_epoch: false,
+            suggested: None,
             sessions: 0,
         })
     }
@@ -146,6 +148,7 @@ impl TestAgent {
             interval_s: 10,
             wall_ms: 0,
             wants_new_epoch: self.wants_new_epoch,
+            suggested: self.suggested.clone(),
         };
         let sent = handshake::hello_request(
             &self.key,
@@ -198,6 +201,7 @@ impl TestAgent {
             sent_boot_ms: 1_000_000,
             sent_wall_ms: 0,
             records,
+            earlier_boots: None,
         })
     }
 

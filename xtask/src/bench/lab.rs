@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use nix::unistd::Pid;
 
 use super::program::{self, Program, StartCost, without_settings};
 use crate::Context;
@@ -129,7 +130,7 @@ impl Tls {
 
 /// A running server with a data folder of its own.
 pub struct Server<'a> {
-    _service: Service,
+    service: Service,
     context: &'a Context,
     scratch: &'a Scratch,
     program: PathBuf,
@@ -149,6 +150,18 @@ impl<'a> Server<'a> {
         // What of the server an agent's figures contain is told by the caller; the dev profile is
         // what every developer has built.
         let program = context.workspace.dev_program(SERVER);
+        Self::start_program(context, scratch, name, tls, &program)
+    }
+
+    /// The same with a program of another profile.
+    pub fn start_program(
+        context: &'a Context,
+        scratch: &'a Scratch,
+        name: &'static str,
+        tls: Option<&'a Tls>,
+        program: &Path,
+    ) -> anyhow::Result<Self> {
+        let program = program.to_owned();
         let settings = empty_file(scratch.path().join("server.toml"))?;
         let mut command = Command::new(&program);
         without_settings(&mut command);
@@ -173,7 +186,7 @@ impl<'a> Server<'a> {
             })
             .context("the server did not start")?;
         Ok(Self {
-            _service: service,
+            service,
             context,
             scratch,
             program,
@@ -181,6 +194,25 @@ impl<'a> Server<'a> {
             tls,
             url,
         })
+    }
+
+    pub fn pid(&self) -> Pid {
+        self.service.pid()
+    }
+
+    /// For a fleet of this size.
+    pub fn enroll_token(&self, uses: u32) -> anyhow::Result<String> {
+        let uses = uses.to_string();
+        let words = [
+            "enroll-token",
+            "create",
+            "--cluster",
+            "bench",
+            "--ttl",
+            "1h",
+            "--uses",
+        ];
+        self.local(&[&words[..], &[uses.as_str()]].concat())
     }
 
     /// Of `http://ADDRESS`.

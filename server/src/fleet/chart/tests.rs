@@ -127,7 +127,7 @@ fn a_gap_inside_of_buckets_breaks_the_line_between_them() {
         slice: &slice,
     };
     let chart = draw(panel("memory"), &window(day), &[input]).unwrap();
-    assert_eq!((slice.step_s, lines_of(&chart.marks)), (220, 2));
+    assert_eq!((slice.step_s, lines_of(&chart.marks)), (240, 2));
 }
 
 #[test]
