@@ -2,7 +2,9 @@
 
 pub mod api;
 pub mod chart;
+pub mod export;
 pub mod live;
+mod search;
 pub mod service;
 pub mod store;
 pub mod stream;
