@@ -14,6 +14,7 @@
 
 mod compress;
 mod script;
+mod slim;
 mod sprite;
 mod stylesheet;
 
