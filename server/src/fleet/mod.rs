@@ -8,3 +8,4 @@ mod search;
 pub mod service;
 pub mod store;
 pub mod stream;
+pub mod writer;
