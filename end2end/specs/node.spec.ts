@@ -195,7 +195,7 @@ test.describe("a node that reports every second", () => {
     await page.goto(site.url + site.nodePath);
     const collectors = page.getByRole("region", { name: "Collectors" });
     for (const name of ["Processors", "Memory", "Load", "Filesystems", "Disks", "Network", "Uptime", "Processes"]) {
-      const line = collectors.getByRole("listitem").filter({ has: page.locator(".collector-name", { hasText: name }) });
+      const line = collectors.getByRole("listitem").filter({ has: page.locator(".collector-name", { hasText: new RegExp(`^${name}$`) }) });
       await expect(line).toContainText(/measured|not on this host: .|failed: .|switched off/);
       await expect(line).toContainText(/\d\s(µs|ms|s)/);
     }

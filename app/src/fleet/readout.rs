@@ -224,6 +224,9 @@ pub fn silence(reason: &str) -> String {
         "server_down" => "no data: we were blind, the server was down",
         "dropped_by_agent" => "no data: the agent's queue was full",
         "lost_by_agent" => "no data: the agent lost it",
+        "damaged_at_agent" => "no data: what the agent had kept was damaged",
+        "unreadable" => "no data: what was stored cannot be read",
+        "retention" => "no data: not kept so long",
         "refused_by_server" => "no data: the server refused it",
         _ => "no data",
     }

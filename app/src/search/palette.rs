@@ -172,7 +172,7 @@ pub fn Palette() -> impl IntoView {
                     type="text"
                     class="palette-input"
                     role="combobox"
-                    aria-label="Nodes, clusters, pages, actions"
+                    aria-label="What to find"
                     aria-expanded="true"
                     aria-controls=LIST_ID
                     aria-autocomplete="list"

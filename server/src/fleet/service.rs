@@ -548,7 +548,7 @@ async fn read_window(
 ) -> Result<crate::series::service::Window, OpsError> {
     let read =
         crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true);
-    Ok(read.await?)
+    read.await
 }
 
 fn inputs(stored: &crate::series::service::Window) -> Vec<Input<'_>> {
