@@ -65,6 +65,7 @@ pub const SERVER_FUNCTIONS: &[(&str, FunctionClass)] = &[
     ("/fn/nodes", FunctionClass::May(Action::ViewFleet)),
     ("/fn/node", FunctionClass::May(Action::ViewFleet)),
     ("/fn/charts", FunctionClass::May(Action::ViewFleet)),
+    ("/fn/sections", FunctionClass::May(Action::ViewFleet)),
     ("/fn/live", FunctionClass::May(Action::ViewFleet)),
     ("/fn/add-node", FunctionClass::May(Action::EnrollNodes)),
     ("/fn/token-status", FunctionClass::May(Action::EnrollNodes)),

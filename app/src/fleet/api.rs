@@ -5,7 +5,8 @@ use leptos::server_fn::codec::{Json, JsonEncoding};
 use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::view::{
-    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodesPage, NodesQuery, Overview, RangeQuery,
+    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery,
 };
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
@@ -35,6 +36,12 @@ pub trait FleetPort: Send + Sync {
         id: &str,
         range: RangeQuery,
     ) -> Result<ChartSet, UiError>;
+    /// What its host's lists told last.
+    async fn sections(
+        &self,
+        who: &crate::backend::Operator,
+        id: &str,
+    ) -> Result<NodeSections, UiError>;
     /// Opens a live connection: reads what the page wants to follow, writes what changed; ends when the session ends.
     async fn live(
         &self,
@@ -65,6 +72,12 @@ pub async fn load_node(id: String) -> Result<NodeDetail, UiError> {
 #[server(prefix = "/fn", endpoint = "charts", input = Json)]
 pub async fn load_charts(id: String, range: RangeQuery) -> Result<ChartSet, UiError> {
     answer(async move { backend()?.charts(&operator()?, &id, range).await }).await
+}
+
+/// What its host's lists told last.
+#[server(prefix = "/fn", endpoint = "sections")]
+pub async fn load_sections(id: String) -> Result<NodeSections, UiError> {
+    answer(async move { backend()?.sections(&operator()?, &id).await }).await
 }
 
 /// The page's one live connection.

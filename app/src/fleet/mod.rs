@@ -4,11 +4,13 @@ pub mod api;
 mod charts;
 mod detail;
 mod list;
+mod lists;
 mod overview;
 mod parts;
 pub mod query;
 mod range;
 mod resources;
+mod sections;
 pub mod view;
 mod words;
 

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod chart;
 pub mod live;
+pub mod sections;
 pub mod service;
 pub mod store;
 pub mod stream;

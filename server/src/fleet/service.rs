@@ -8,8 +8,8 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::view::{
     Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Headline, LatestValue,
-    LiveMessage, LiveRequest, NodeDetail, NodeRow, NodesPage, NodesQuery, Overview, RangeQuery,
-    StatusCounts,
+    LiveMessage, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery, StatusCounts,
 };
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
@@ -62,6 +62,11 @@ impl FleetPort for Console {
     ) -> Result<ChartSet, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(charts(self.ops(), id, &range).await?)
+    }
+
+    async fn sections(&self, who: &Operator, id: &str) -> Result<NodeSections, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(super::sections::view(self.ops(), id).await?)
     }
 
     async fn live(
