@@ -36,6 +36,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/metric-definitions", get(series::api::definitions))
         .route("/nodes", get(fleet::api::list))
         .route("/nodes/{id}", get(fleet::api::find))
+        .route("/nodes/{id}/sections", get(fleet::sections::find))
         .route("/nodes/{id}/series", get(series::api::find))
         .route("/events", get(events::api::list))
         .route("/openapi.json", get(openapi::document));

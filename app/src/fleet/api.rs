@@ -6,7 +6,8 @@ use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
 use super::view::{
-    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodesPage, NodesQuery, Overview, RangeQuery,
+    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery,
 };
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
@@ -43,6 +44,12 @@ pub trait FleetPort: Send + Sync {
         id: &str,
         range: RangeQuery,
     ) -> Result<PointSet, UiError>;
+    /// What its host's lists told last.
+    async fn sections(
+        &self,
+        who: &crate::backend::Operator,
+        id: &str,
+    ) -> Result<NodeSections, UiError>;
     /// Opens a live connection: reads what the page wants to follow, writes what changed; ends when the session ends.
     async fn live(
         &self,
@@ -98,6 +105,12 @@ pub async fn load_points(id: String, range: RangeQuery) -> Result<PointSet, UiEr
         backend()?.points(&operator()?, &id, range).await
     })
     .await
+}
+
+/// What its host's lists told last.
+#[server(prefix = "/fn", endpoint = "sections")]
+pub async fn load_sections(id: String) -> Result<NodeSections, UiError> {
+    answer(async move { backend()?.sections(&operator()?, &id).await }).await
 }
 
 /// The page's one live connection.

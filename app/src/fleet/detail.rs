@@ -1,6 +1,6 @@
 //! A node's page: what it is, how it does now, its charts, what it has, what happened to it.
 
-use domain::fleet::{Facts, Liveness};
+use domain::fleet::{Facts, Liveness, Status};
 use domain::metric::Metric;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -11,6 +11,7 @@ use super::crosshair::Crosshair;
 use super::parts::{events, node_badge};
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
+use super::sections::{FailedServices, NodeLists};
 use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
 use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
@@ -18,7 +19,7 @@ use crate::account::preferences::network_rate;
 use crate::error::UiError;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
-use crate::ui::{Age, CopyButton, Icon, Instant, Meter, Panel};
+use crate::ui::{Age, CopyButton, Icon, Instant, Meter, Panel, StatusMark};
 use crate::{format, url};
 
 /// Between refreshes of charts whose window moves.
@@ -40,6 +41,7 @@ pub fn NodePage() -> impl IntoView {
             (url::node(&id), range, answer)
         },
     );
+    let sections = Resource::new_blocking(move || id.get(), api::load_sections);
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
@@ -58,6 +60,7 @@ pub fn NodePage() -> impl IntoView {
         if reports && had_none {
             node.refetch();
             asked.refetch();
+            sections.refetch();
         }
     });
     let source = || Followed {
@@ -67,7 +70,10 @@ pub fn NodePage() -> impl IntoView {
     };
     view! {
         {followed(source(), |node| node.row.name.clone(), head)}
+        <FailedServices node sections />
+        {followed_part(source(), about)}
         <NodeCharts node asked range id />
+        <NodeLists node sections />
         {followed_part(source(), tail)}
     }
     .into_any()
@@ -101,11 +107,38 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
             {reason}
             <span class="node-report">{late}{report}</span>
         </header>
-        {node.may_approve.then(|| approval(node))}
-        {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
-        {if row.last_report_at_ms.is_some() { values(node) } else { waiting(node, now_ms) }}
     }
     .into_any()
+}
+
+/// What there is to know before the numbers, what it is, and how it does.
+fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
+    view! {
+        {notes(node)}
+        {node.may_approve.then(|| approval(node))}
+        {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
+        {if node.row.last_report_at_ms.is_some() { values(node) } else { waiting(node, now_ms) }}
+    }
+    .into_any()
+}
+
+/// What is odd about the machine itself: its clock, a reboot that waits.
+fn notes(node: &NodeDetail) -> AnyView {
+    let reboot = node
+        .facts
+        .as_ref()
+        .and_then(|facts| facts.reboot_required.as_ref())
+        .map(|why| format!("Reboot required: {}.", why.trim_end_matches('.')))
+        .map(|words| (Status::Warning, words));
+    let clock = skew_words(node.clock_skew_ms).map(|words| (Status::Warning, words));
+    let notes: Vec<_> = [reboot, clock]
+        .into_iter()
+        .flatten()
+        .map(|(status, words)| {
+            view! { <p class="node-note" data-status=status.as_str()><StatusMark status /><bdi>{words}</bdi></p> }
+        })
+        .collect();
+    notes.into_any()
 }
 
 /// The one decision that a node may wait for; a plain form.
@@ -160,7 +193,6 @@ fn identity(node: &NodeDetail, facts: &Facts, now_ms: i64) -> AnyView {
         up,
         agent,
         policy,
-        skew_words(node.clock_skew_ms),
     ]
     .into_iter()
     .flatten()

@@ -246,7 +246,9 @@ pub fn zoomed_in(a_ms: i64, b_ms: i64) -> (i64, i64) {
 pub fn zoomed_out(from_ms: i64, to_ms: i64, now_ms: i64) -> (i64, i64) {
     let span = to_ms - from_ms;
     let wide = (2 * span).min(WINDOW_MS_MAX).max(span);
-    let to = to_ms.saturating_add((wide - span) / 2).min(now_ms.max(to_ms));
+    let to = to_ms
+        .saturating_add((wide - span) / 2)
+        .min(now_ms.max(to_ms));
     (to - wide, to)
 }
 

@@ -1,6 +1,6 @@
 //! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
 
-use domain::fleet::{CollectorOutcome, Facts, Liveness, Status};
+use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,17 @@ pub struct NodeDetail {
     pub may_approve: bool,
     /// The last things that happened to it.
     pub events: Vec<EventRow>,
+}
+
+/// What a node's host told in lists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeSections {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// The lists, each with its time; `None` for what was never told.
+    pub lists: Sections,
+    /// Last runs of the collectors that read them: why one is missing.
+    pub outcomes: Vec<CollectorOutcome>,
 }
 
 /// Latest value of one series.

@@ -140,9 +140,9 @@ pub fn skew_words(skew_ms: Option<i64>) -> Option<String> {
     let span =
         format::duration_ms(i64::try_from(skew.unsigned_abs()).unwrap_or(i64::MAX) / 1000 * 1000);
     Some(if skew > 0 {
-        format!("clock {span} ahead")
+        format!("Its clock is {span} ahead of the server's.")
     } else {
-        format!("clock {span} behind")
+        format!("Its clock is {span} behind the server's.")
     })
 }
 
@@ -214,13 +214,13 @@ mod tests {
             skew_words(Some(3_600_000))
                 .map(|t| t.replace(format::THIN, " "))
                 .as_deref(),
-            Some("clock 1 h ahead")
+            Some("Its clock is 1 h ahead of the server's.")
         );
         assert_eq!(
             skew_words(Some(-61_500))
                 .map(|t| t.replace(format::THIN, " "))
                 .as_deref(),
-            Some("clock 1 min 1 s behind")
+            Some("Its clock is 1 min 1 s behind the server's.")
         );
     }
 }

@@ -5,6 +5,7 @@ pub mod chart;
 pub mod export;
 pub mod live;
 mod search;
+pub mod sections;
 pub mod service;
 pub mod store;
 pub mod stream;

@@ -9,8 +9,8 @@ use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
     Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Headline, LatestValue,
-    LiveMessage, LiveRequest, NodeDetail, NodeRow, NodesPage, NodesQuery, Overview, RangeQuery,
-    StatusCounts,
+    LiveMessage, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery, StatusCounts,
 };
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
@@ -77,6 +77,11 @@ impl FleetPort for Console {
     ) -> Result<PointSet, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(points(self.ops(), id, &range).await?)
+    }
+
+    async fn sections(&self, who: &Operator, id: &str) -> Result<NodeSections, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(super::sections::view(self.ops(), id).await?)
     }
 
     async fn live(
