@@ -195,12 +195,35 @@ test.describe("a node that reports every second", () => {
     await page.goto(site.url + site.nodePath);
     const collectors = page.getByRole("region", { name: "Collectors" });
     for (const name of ["Processors", "Memory", "Load", "Filesystems", "Disks", "Network", "Uptime", "Processes"]) {
-      const line = collectors.getByRole("listitem").filter({ has: page.locator(".collector-name", { hasText: name }) });
+      const line = collectors.getByRole("listitem").filter({ has: page.locator(".collector-name", { hasText: new RegExp(`^${name}$`) }) });
       await expect(line).toContainText(/measured|not on this host: .|failed: .|switched off/);
       await expect(line).toContainText(/\d\s(µs|ms|s)/);
     }
     await expect(page.getByRole("region", { name: "Filesystems" }).getByRole("row")).not.toHaveCount(0);
     await expect(page.getByRole("region", { name: "Events" })).toContainText("enrolled");
+  });
+
+  test("its lists are shown with their times, or say why they are missing", async ({ page }) => {
+    const lists = () => site.api<{ processes: unknown; listeners: unknown }>(`nodes/${site.agent.nodeId}/sections`);
+    await page.goto(site.url + site.nodePath);
+    await becomesLive(page);
+    // Processor time needs two readings; while somebody watches they come soon, and the page asks again by itself.
+    const processes = page.getByRole("region", { name: "Processes" });
+    await expect(processes.getByRole("rowheader", { name: "oc-agent" }).first()).toBeAttached({ timeout: 40_000 });
+    await expect(processes.locator(".panel-as-of")).toHaveText(/^as of \d\d:\d\d:\d\d UTC$/);
+    const agent = processes.getByRole("row").filter({ hasText: "oc-agent" }).first();
+    await expect(agent).toContainText(/\d\s%/);
+    await expect(agent).toContainText(/[KM]iB/);
+
+    const port = new URL(site.url).port;
+    const listening = page.getByRole("region", { name: "Listening" });
+    await expect.poll(async () => JSON.stringify((await lists()).listeners), { timeout: 30_000 }).toContain(`"port":${port}`);
+    const mine = listening.locator("tr").filter({ has: page.locator("th", { hasText: new RegExp(`^${port}$`) }) });
+    await expect(mine).toContainText("127.0.0.1", { timeout: 30_000 });
+    await expect(mine).toContainText("this host only");
+
+    const services = page.getByRole("region", { name: "Services" });
+    await expect(services.getByRole("row").or(services.getByText(/systemd does not run this host|could not read it/)).first()).toBeVisible();
   });
 
   test("a node that does not exist is 404, with a search", async ({ page, watch }) => {

@@ -1,6 +1,6 @@
 //! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
 
-use domain::fleet::{CollectorOutcome, Facts, Liveness, Status};
+use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -201,6 +201,17 @@ pub struct NodeDetail {
     pub events: Vec<EventRow>,
 }
 
+/// What a node's host told in lists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeSections {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// The lists, each with its time; `None` for what was never told.
+    pub lists: Sections,
+    /// Last runs of the collectors that read them: why one is missing.
+    pub outcomes: Vec<CollectorOutcome>,
+}
+
 /// Latest value of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LatestValue {
@@ -221,6 +232,15 @@ pub struct RangeQuery {
     pub from: String,
     /// Absolute, exclusive.
     pub to: String,
+    /// `1d` or `7d`: the same window so much earlier is drawn behind.
+    #[serde(default)]
+    pub vs: String,
+    /// Networks in bytes; of the reader's preferences, not of the URL.
+    #[serde(default)]
+    pub network_bytes: bool,
+    /// Minutes east of UTC that axes are written by; of the reader's preferences.
+    #[serde(default)]
+    pub zone_minutes: i32,
 }
 
 /// All charts of a node for one window.
@@ -236,6 +256,8 @@ pub struct ChartSet {
     pub notes: Vec<String>,
     /// In reading order.
     pub charts: Vec<Chart>,
+    /// What happened to the node in the window, newest first.
+    pub events: Vec<EventRow>,
 }
 
 /// One chart, drawn by the server.

@@ -39,6 +39,26 @@ impl StatusCounts {
             _ => None,
         }
     }
+
+    /// The headline as one plain sentence: "2 critical, 1 no data of 14 nodes".
+    pub fn sentence(&self) -> String {
+        if self.total() == 0 {
+            return "No nodes yet".to_owned();
+        }
+        self.all_well().unwrap_or_else(|| {
+            let parts: Vec<String> = self
+                .0
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(status, count)| {
+                    let number = format::count(u64::from(*count));
+                    format!("{number} {}", status_in_sentence(*status))
+                })
+                .collect();
+            let of = format::plural(self.total(), "node", "nodes");
+            format!("{} of {of}", parts.join(", "))
+        })
+    }
 }
 
 /// A status in the middle of a sentence: "2 critical", "1 no data".
@@ -120,9 +140,9 @@ pub fn skew_words(skew_ms: Option<i64>) -> Option<String> {
     let span =
         format::duration_ms(i64::try_from(skew.unsigned_abs()).unwrap_or(i64::MAX) / 1000 * 1000);
     Some(if skew > 0 {
-        format!("clock {span} ahead")
+        format!("Its clock is {span} ahead of the server's.")
     } else {
-        format!("clock {span} behind")
+        format!("Its clock is {span} behind the server's.")
     })
 }
 
@@ -149,6 +169,12 @@ mod tests {
             counts(&[(Status::Unknown, 1), (Status::Ok, 39)]).all_well(),
             None
         );
+        assert_eq!(
+            counts(&[(Status::Critical, 2), (Status::Ok, 12)]).sentence(),
+            "2 critical, 12 OK of 14 nodes"
+        );
+        assert_eq!(counts(&[(Status::Ok, 1)]).sentence(), "The one node is OK");
+        assert_eq!(counts(&[]).sentence(), "No nodes yet");
         assert_eq!(
             counts(&[(Status::Warning, 1), (Status::Critical, 0)]).worst(),
             Status::Warning
@@ -188,13 +214,13 @@ mod tests {
             skew_words(Some(3_600_000))
                 .map(|t| t.replace(format::THIN, " "))
                 .as_deref(),
-            Some("clock 1 h ahead")
+            Some("Its clock is 1 h ahead of the server's.")
         );
         assert_eq!(
             skew_words(Some(-61_500))
                 .map(|t| t.replace(format::THIN, " "))
                 .as_deref(),
-            Some("clock 1 min 1 s behind")
+            Some("Its clock is 1 min 1 s behind the server's.")
         );
     }
 }

@@ -56,6 +56,11 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("GET", "/install/oc-agent.sha256", Class::Public),
     ("GET", "/favicon.svg", Class::Public),
     ("GET", "/robots.txt", Class::Public),
+    ("GET", "/icons/{*path}", Class::Public),
+    ("GET", "/manifest.webmanifest", Class::Public),
+    ("GET", "/sw.js", Class::Public),
+    ("GET", "/offline", Class::Public),
+    ("GET", "/offline.js", Class::Public),
     ("GET", "/agent/v1/server", Class::Agent),
     ("POST", "/agent/v1/enroll", Class::Agent),
     ("POST", "/agent/v1/hello", Class::Agent),
@@ -76,6 +81,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         Class::Form(Action::RetireNodes),
     ),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
+    ("GET", "/nodes/{id}/charts/{file}", Class::Page),
     ("GET", "/api/v1/openapi.json", Class::Public),
     ("GET", "/api/v1/about", Class::Api(Action::ViewFleet)),
     (
@@ -88,6 +94,11 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     (
         "GET",
         "/api/v1/nodes/{id}/series",
+        Class::Api(Action::ViewFleet),
+    ),
+    (
+        "GET",
+        "/api/v1/nodes/{id}/sections",
         Class::Api(Action::ViewFleet),
     ),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),
