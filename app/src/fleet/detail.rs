@@ -70,8 +70,8 @@ pub fn NodePage() -> impl IntoView {
         <FailedServices node sections />
         {followed_part(source(), about)}
         <NodeCharts node asked range />
-        <NodeLists node sections />
         {followed_part(source(), tail)}
+        <NodeLists node sections />
     }
     .into_any()
 }
