@@ -144,10 +144,7 @@ pub fn load(file: &NamedPath, overrides: &Overrides, missing: Missing) -> Result
     let mut problems = Vec::new();
     let mut config = Config::default();
     match read(&file.path) {
-        Ok(Some(text)) => match text.parse::<Table>() {
-            Ok(table) => apply(&mut config, &table, &mut problems),
-            Err(error) => problems.push(syntax(&error, &text)),
-        },
+        Ok(Some(text)) => problems = fill(&mut config, &text),
         Ok(None) if file.is_explicit && missing == Missing::NamedMustExist => problems.push(
             "the file does not exist; create it (an empty one is enough) or leave out --config"
                 .to_owned(),
@@ -169,6 +166,29 @@ pub fn load(file: &NamedPath, overrides: &Overrides, missing: Missing) -> Result
     } else {
         Err(Failure::usage(problems.join("\n")))
     }
+}
+
+/// Reads the settings from the text of a file.
+///
+/// # Errors
+/// Every problem, without the file's name.
+pub fn parse(text: &str) -> Result<Config, Vec<String>> {
+    let mut config = Config::default();
+    let problems = fill(&mut config, text);
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}
+
+fn fill(config: &mut Config, text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    match text.parse::<Table>() {
+        Ok(table) => apply(config, &table, &mut problems),
+        Err(error) => problems.push(syntax(&error, text)),
+    }
+    problems
 }
 
 fn read(path: &Path) -> Result<Option<String>, String> {
@@ -428,6 +448,8 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -581,5 +603,16 @@ mod tests {
     fn a_broken_file_names_its_line() {
         let message = parse("server = \"https://a\"\ninterval = \n").unwrap_err();
         assert!(message.contains("line 2 is not TOML"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_settings_or_problems(text in any::<String>(), field in "[a-z_]{1,9}", value in ".{0,40}", section in "(\\[(spool|tags|packs|publish|collectors)\\]\n)?") {
+            for text in [text, format!("{section}{field} = {value}"), format!("{section}{field} = {value:?}")] {
+                if let Err(problems) = super::parse(&text) {
+                    prop_assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.is_empty()), "{text}");
+                }
+            }
+        }
     }
 }

@@ -5,12 +5,16 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use crate::account::{AppearancePage, LoginPage, SetupPage, api::load_page_context};
+use crate::account::{
+    AboutPage, LoginPage, ProfilePage, SetupPage, api::load_page_context, preferences::Preferences,
+};
 use crate::enroll::AddNodePage;
 use crate::fleet::{NodePage, NodesListPage, OverviewPage};
 use crate::frame::Frame;
+use crate::installed::NewVersion;
 use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
+use crate::search::SearchPage;
 use crate::ui::{Copied, IconSprite};
 
 /// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
@@ -20,11 +24,17 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_context(IconSprite::of_document());
     provide_context(Copied::new());
+    provide_context(Preferences::current());
     let context = Context::new(Resource::new_blocking(|| (), |()| load_page_context()));
     provide_context(context);
     let live = Live::new();
     provide_context(live);
-    Effect::new(move |_| live.start());
+    let new_version = NewVersion::new();
+    provide_context(new_version);
+    Effect::new(move |_| {
+        live.start();
+        new_version.watch();
+    });
     view! {
         <Title formatter=|title: String| format!("{} · Operations Center", document_title(title)) />
         <Router>
@@ -36,7 +46,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
-                    <Route path=path!("/settings/appearance") view=AppearancePage ssr=SsrMode::Async />
+                    <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />
+                    <Route path=path!("/settings/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/settings/about") view=AboutPage ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

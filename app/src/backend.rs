@@ -6,6 +6,7 @@ use crate::account::AccountPort;
 use crate::enroll::EnrollPort;
 use crate::error::UiError;
 use crate::fleet::FleetPort;
+use crate::search::api::SearchPort;
 
 /// Who is asking: every port method takes it first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,8 @@ impl Operator {
 }
 
 /// Everything the console needs of the server.
-pub trait Backend: FleetPort + EnrollPort + AccountPort {}
-impl<T: FleetPort + EnrollPort + AccountPort> Backend for T {}
+pub trait Backend: FleetPort + EnrollPort + AccountPort + SearchPort {}
+impl<T: FleetPort + EnrollPort + AccountPort + SearchPort> Backend for T {}
 
 /// The backend given to this request. Only server functions call it, never component bodies.
 ///

@@ -3,15 +3,18 @@
 //! Navigation shows only what exists. The live indicator is the page's own word about its freshness; the banner below
 //! the bar speaks up only when something is wrong with the whole page.
 
-use domain::time::{Timestamp, format_utc};
 use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 
+use crate::account::preferences::{self, Preferences, Zone};
 use crate::account::view::{PageContext, Theme};
 use crate::format;
+use crate::installed::{self, NewVersion};
+use crate::keys::{self, KeySheet, KeySheetButton, KeySheetState};
 use crate::live::{Live, Phase};
 use crate::page::Context;
+use crate::search::{Palette, PaletteState, SearchButton};
 use crate::ui::{Banner, Icon, Logo, Tone};
 use crate::url;
 
@@ -22,50 +25,42 @@ pub fn Frame(
     children: Children,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
-    listen_for_keys(live);
+    let (palette, sheet) = (PaletteState::new(), KeySheetState::new());
+    provide_context(palette);
+    provide_context(sheet);
+    keys::listen(palette, sheet);
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <div class="frame">
             <header class="topbar">
                 <a class="brand" href="/" aria-label="Operations Center: overview"><Logo /><span class="brand-name">"Operations Center"</span></a>
                 <LiveIndicator />
+                <SearchButton />
                 <UserMenu />
             </header>
             <Navigation />
             <Notices />
             <main id="main" class="page" tabindex="-1" data-stale=move || live.is_stale().then_some("")>{children()}</main>
         </div>
+        <Palette />
+        <KeySheet />
     }
     .into_any()
 }
 
 #[component]
 fn Navigation() -> impl IntoView {
+    let path = use_location().pathname;
     view! {
         <nav class="rail" aria-label="Main">
             <ul>
                 <li><A href="/" exact=true><Icon name="layout-dashboard" />"Overview"</A></li>
                 <li><A href="/nodes"><Icon name="server" />"Nodes"</A></li>
-                <li><A href="/settings/appearance"><Icon name="settings" />"Settings"</A></li>
+                <li><a href="/settings/profile" aria-current=move || path.get().starts_with("/settings/").then_some("page")><Icon name="settings" />"Settings"</a></li>
             </ul>
         </nav>
     }
     .into_any()
-}
-
-/// `p` pauses; only outside of what takes text, and without modifiers.
-fn listen_for_keys(live: Live) {
-    Effect::new(move |_| {
-        let handle = window_event_listener(leptos::ev::keydown, move |event| {
-            let in_text = event_target::<web_sys::Element>(&event)
-                .closest("input, textarea, select, [contenteditable]");
-            let modified = event.ctrl_key() || event.meta_key() || event.alt_key();
-            if event.key() == "p" && !modified && !event.repeat() && matches!(in_text, Ok(None)) {
-                live.toggle_pause();
-            }
-        });
-        on_cleanup(move || handle.remove());
-    });
 }
 
 #[component]
@@ -93,13 +88,14 @@ fn LiveIndicator() -> impl IntoView {
                     Phase::Reconnecting => "Reconnecting…".into_any(),
                     Phase::Lost { .. } => "Connection lost".into_any(),
                     Phase::SignedOut => "Signed out".into_any(),
-                    Phase::Paused { at_ms } => format!("Paused at {}", format::time_of_day(at_ms)).into_any(),
+                    Phase::Paused { at_ms } => format!("Paused at {}", preferences::time_of_day(at_ms)).into_any(),
                 }}
             </span>
             <button
                 type="button"
                 class="live-button needs-script"
                 aria-keyshortcuts="p"
+                data-shortcut="p"
                 title=move || if is_paused() { "Resume live updates (p)" } else { "Pause live updates (p)" }
                 on:click=move |_| live.toggle_pause()
             >
@@ -117,7 +113,7 @@ fn AsOf(context: Context) -> impl IntoView {
     view! {
         <Suspense>
             {move || Suspend::new(async move {
-                context.page.await.ok().map(|page| view! { "As of " {format::time_of_day(page.now_ms)} " · " })
+                context.page.await.ok().map(|page| view! { "As of " {preferences::time_of_day(page.now_ms)} " · " })
             })}
         </Suspense>
         <a href="" rel="external">"Refresh"</a>
@@ -142,13 +138,46 @@ fn UserMenu() -> impl IntoView {
                     <div class="menu" id="user-menu" popover="auto">
                         <p class="menu-who"><bdi>{user.name}</bdi><span>{user.role.as_str()}" on "<bdi>{page.server_name.clone()}</bdi></span></p>
                         <ThemeSwitch theme=Theme::from_name(&page.theme) />
-                        <form method="post" action="/logout">
+                        <ZoneSwitch />
+                        <KeySheetButton />
+                        <form method="post" action="/logout" on:submit=|_| installed::forget()>
                             <button type="submit" class="menu-item"><Icon name="log-out" />"Sign out"</button>
                         </form>
                     </div>
                 })
             })}
         </Suspense>
+    }
+    .into_any()
+}
+
+/// Between UTC and this browser's clock; which of them stands beside every time.
+#[component]
+fn ZoneSwitch() -> impl IntoView {
+    let location = use_location();
+    let here = move || location.pathname.get() + &location.search.get();
+    let zone = Preferences::of_page().zone;
+    let value = NodeRef::<leptos::html::Input>::new();
+    // Only the browser knows how far its clock is from UTC.
+    let fill = move |_| {
+        #[cfg(feature = "hydrate")]
+        if let Some(input) = value.get_untracked().filter(|_| zone == Zone::default()) {
+            let minutes = -js_sys::Date::new_0().get_timezone_offset();
+            input.set_value(&Zone(minutes as i32).value());
+        }
+    };
+    let is_utc = zone == Zone::default();
+    let words = if is_utc {
+        "Times in this browser’s zone".to_owned()
+    } else {
+        format!("Times in UTC, not {}", zone.name())
+    };
+    view! {
+        <form method="post" action="/preferences" on:submit=fill class:needs-script=is_utc>
+            <input type="hidden" name="next" value=here />
+            <input type="hidden" name="zone" value="utc" node_ref=value />
+            <button type="submit" class="menu-item" data-shortcut="u" aria-keyshortcuts="u"><Icon name="clock" />{words}</button>
+        </form>
     }
     .into_any()
 }
@@ -221,18 +250,37 @@ fn PageNotices(page: PageContext) -> impl IntoView {
         .map(|notice| view! { <Banner tone=Tone::Warning>{notice}</Banner> })
         .collect();
     let version = page.version;
+    let new_version = expect_context::<NewVersion>();
+    let differs = Memo::new(move |_| live.server_version().is_some_and(|now| now != version));
+    Effect::new(move |_| {
+        if differs.get() {
+            new_version.look();
+        }
+    });
+    // The line has come back: perhaps from a newer server.
+    Effect::new(move |before: Option<u32>| {
+        let count = live.recovered();
+        if before.is_some_and(|before| before != count) {
+            new_version.look();
+        }
+        count
+    });
     let updated = move || {
-        let now = live.server_version().filter(|now| *now != version);
-        now.map(|now| view! { <Banner tone=Tone::Info>"The server was updated to " {now} ". " <a href="" rel="external">"Reload"</a></Banner> })
+        (differs.get() || new_version.is_ready()).then(|| view! {
+            <Banner tone=Tone::Info>
+                "A new version is ready — "
+                <button type="button" class="link-button" on:click=move |_| new_version.reload()>"Reload"</button>
+            </Banner>
+        })
     };
-    view! { {insecure} {notices} {updated} }
+    view! { {insecure} {notices} <div role="status">{updated}</div> }
 }
 
 #[component]
 fn Lost(data_at_ms: Option<i64>, age_ms: i64, retry_in_s: u32) -> impl IntoView {
     let live = expect_context::<Live>();
     let from = data_at_ms.map_or_else(String::new, |at| {
-        format!(" from {}", format_utc(Timestamp(at)))
+        format!(" from {}", preferences::instant(at))
     });
     let retrying = if retry_in_s == 0 {
         "Trying now".to_owned()
@@ -252,6 +300,7 @@ fn Lost(data_at_ms: Option<i64>, age_ms: i64, retry_in_s: u32) -> impl IntoView 
 fn SignedOut() -> impl IntoView {
     let location = use_location();
     let here = location.pathname.get_untracked() + &location.search.get_untracked();
+    Effect::new(|_| installed::forget());
     view! {
         <Banner tone=Tone::Warning>
             <strong>"Your session has ended"</strong>" — this page no longer changes. "

@@ -16,9 +16,14 @@ pub mod error;
 pub mod fleet;
 pub mod format;
 pub mod frame;
+pub mod installed;
+pub mod keys;
 pub mod live;
+#[cfg(feature = "ssr")]
+pub mod offline;
 pub mod page;
 pub mod pages;
+pub mod search;
 pub mod shell;
 pub mod ui;
 pub mod url;

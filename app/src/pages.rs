@@ -23,7 +23,9 @@ pub const PAGES: &[(&str, PageClass)] = &[
     ("/nodes", PageClass::SignedIn),
     ("/nodes/add", PageClass::SignedIn),
     ("/nodes/{id}", PageClass::SignedIn),
-    ("/settings/appearance", PageClass::SignedIn),
+    ("/search", PageClass::SignedIn),
+    ("/settings/profile", PageClass::SignedIn),
+    ("/settings/about", PageClass::SignedIn),
 ];
 
 /// The class of the page at a concrete path such as `/nodes/n123`; unknown paths are for those who are signed in, so
@@ -65,6 +67,9 @@ pub const SERVER_FUNCTIONS: &[(&str, FunctionClass)] = &[
     ("/fn/nodes", FunctionClass::May(Action::ViewFleet)),
     ("/fn/node", FunctionClass::May(Action::ViewFleet)),
     ("/fn/charts", FunctionClass::May(Action::ViewFleet)),
+    ("/fn/chart-points", FunctionClass::May(Action::ViewFleet)),
+    ("/fn/search", FunctionClass::May(Action::ViewFleet)),
+    ("/fn/about", FunctionClass::May(Action::ViewFleet)),
     ("/fn/sections", FunctionClass::May(Action::ViewFleet)),
     ("/fn/live", FunctionClass::May(Action::ViewFleet)),
     ("/fn/add-node", FunctionClass::May(Action::EnrollNodes)),

@@ -4,6 +4,8 @@
 //! scripts run only from our own origin or with this response's nonce.
 
 #[cfg(feature = "ssr")]
+use crate::account::preferences::{Density, Preferences};
+#[cfg(feature = "ssr")]
 use crate::account::view::Theme;
 #[cfg(feature = "ssr")]
 use crate::{App, ui::IconSprite};
@@ -50,7 +52,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
     {
         response.insert_header(http::header::CONTENT_SECURITY_POLICY, policy);
     }
-    let theme = Theme::of_request();
+    let Preferences { theme, density, .. } = Preferences::current();
     let icons = assets.icons.clone().unwrap_or_default();
     // Inside `App`, `IconSprite::of_document` finds it here.
     provide_context(IconSprite(icons.clone()));
@@ -67,7 +69,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
     });
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=(theme != Theme::System).then(|| theme.as_str())>
+        <html lang="en" data-theme=(theme != Theme::System).then(|| theme.as_str()) data-density=(density == Density::Comfortable).then_some("comfortable")>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -82,6 +84,8 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <meta name="icon-sprite" content=icons />
                 {assets.css.clone().map(|css| view! { <link rel="stylesheet" href=css /> })}
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                <link rel="apple-touch-icon" href="/icons/apple-touch-icon.png" />
+                <link rel="manifest" href="/manifest.webmanifest" />
                 {assets.js.clone().map(|js| view! { <link rel="modulepreload" href=js /> })}
                 {assets.wasm.clone().map(|wasm| view! {
                     <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />

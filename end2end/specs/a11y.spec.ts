@@ -171,13 +171,22 @@ test.describe("with a node", () => {
     expect(moving).toEqual([]);
   });
 
-  test("/settings/appearance, with the menu open", async ({ page }) => {
-    await page.goto(`${site.url}/settings/appearance`);
+  test("/settings/profile, with the menu open", async ({ page }) => {
+    await page.goto(`${site.url}/settings/profile`);
     await whenAlive(page);
     await page.getByRole("button", { name: "Menu of admin" }).click();
     await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
     await expectGood(page);
   });
+
+  for (const path of ["/settings/about", "/search", "/search?q=nothing%20goes%20by%20this", "/offline"]) {
+    test(path, async ({ page }) => {
+      await page.goto(site.url + path);
+      if (path === "/offline") await expect(page.getByText("The server answers.")).toBeVisible();
+      else await whenAlive(page);
+      await expectGood(page);
+    });
+  }
 
   test("a page that does not exist", async ({ page, watch }) => {
     watch.allow(FAILED_REQUEST);
@@ -189,7 +198,7 @@ test.describe("with a node", () => {
 
   test("the chosen theme is rendered by the server, against the system's", async ({ page }) => {
     await page.emulateMedia({ colorScheme: "light" });
-    await page.goto(`${site.url}/settings/appearance`);
+    await page.goto(`${site.url}/settings/profile`);
     const canvas = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     const light = await canvas();
     await page.getByRole("main").getByRole("button", { name: "Dark" }).click();

@@ -44,7 +44,7 @@ test.describe("with one node", () => {
               - /url: /nodes
           - listitem:
             - link "Settings":
-              - /url: /settings/appearance
+              - /url: /settings/profile
     `);
     await expect(page.getByRole("main")).toMatchAriaSnapshot(`
       - main:

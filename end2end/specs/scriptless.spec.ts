@@ -91,7 +91,7 @@ test("from set-up to signing out", async ({ page, context, watch }) => {
     const theme = page.getByRole("main").getByRole("form", { name: "Theme" });
     await expect(page.locator("html")).not.toHaveAttribute("data-theme");
     await theme.getByRole("button", { name: "Dark" }).click();
-    await expect(page).toHaveURL(`${site.url}/settings/appearance`);
+    await expect(page).toHaveURL(`${site.url}/settings/profile`);
     await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
     await expect(theme.getByRole("button", { name: "Dark" })).toHaveAttribute("aria-pressed", "true");
   });

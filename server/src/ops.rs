@@ -18,6 +18,7 @@ use crate::datadir::{DataDir, DataDirError};
 use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
+use crate::fleet::writer::NewsHandle;
 use crate::health::disk::Disk;
 use crate::health::lanes::Lanes;
 use crate::health::meters::Meters;
@@ -65,6 +66,8 @@ pub struct Inner {
     pub metrics: Db,
     /// The only way to write samples.
     pub writer: WriterHandle,
+    /// The only way to write what hosts tell about themselves.
+    pub news: NewsHandle,
     /// What every host last said.
     pub live: Live,
     /// Agents' sessions.
@@ -90,7 +93,7 @@ pub struct Inner {
     /// Ends everything in good order.
     pub shutdown: CancellationToken,
     /// Ends when the writer has written all it was given.
-    writer_done: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    writers: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
     data: DataDir,
 }
 
@@ -107,12 +110,14 @@ impl Ops {
         let live = Live::load(&state, &metrics, &clock).await?;
         let (writer, handle) = Writer::load(metrics.clone()).await?;
         let writer_done = tokio::spawn(writer.run());
+        let (news, news_done) = NewsHandle::start(state.clone());
         Ok(Self(Arc::new(Inner {
             settings,
             clock,
             state,
             metrics,
             writer: handle,
+            news,
             live,
             sessions: Sessions::default(),
             server_key,
@@ -125,7 +130,7 @@ impl Ops {
             started_at,
             bound: OnceLock::new(),
             shutdown: CancellationToken::new(),
-            writer_done: tokio::sync::Mutex::new(Some(writer_done)),
+            writers: tokio::sync::Mutex::new(vec![writer_done, news_done]),
             data,
         })))
     }
@@ -139,7 +144,7 @@ impl Ops {
     pub async fn close(self) {
         self.shutdown.cancel();
         self.live.close();
-        if let Some(writer) = self.writer_done.lock().await.take() {
+        for writer in self.writers.lock().await.drain(..) {
             writer.abort();
             // Aborted between two commits, or within one that then never happened: nothing was acknowledged.
             let _ended = writer.await;

@@ -44,6 +44,15 @@ pub const LINTS: &[Lint] = &[
         },
     },
     Lint {
+        // A workspace of its own; its lints would compile a fuzzer.
+        name: "format of the fuzz targets",
+        command: |workspace| {
+            let mut command = cargo(workspace, "fmt");
+            command.args(["--manifest-path", "fuzz/Cargo.toml", "--check"]);
+            command
+        },
+    },
+    Lint {
         name: "clippy",
         // Without `server/embed` the site would not be needed, but the dependencies' check
         // artifacts would be others than those of the tests.

@@ -12,6 +12,7 @@ mod bench;
 mod cargo;
 mod check;
 mod clock;
+mod fuzz;
 mod process;
 mod release;
 mod run;
@@ -62,6 +63,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     release::COMMAND,
     bench::COMMAND,
+    fuzz::COMMAND,
 ];
 
 fn main() -> ExitCode {

@@ -215,6 +215,12 @@ pub fn shown(command: &Command) -> String {
     text
 }
 
+/// Can a program of this name be started?
+pub fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// A child that runs until it is stopped. Dropping stops it.
 pub struct Service {
     pub name: &'static str,

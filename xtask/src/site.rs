@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! assets/app.<hash>.js  app_bg.<hash>.wasm  app.<hash>.css  icons.<hash>.svg  snippets/…
-//! (files of public/, under their own names)
+//! (files of public/, under their own names; sw.js with the names of all hashed ones)
 //! site.json             which of the hashed names belong together; written last
 //! ```
 //! Compressible files have `.br` and `.gz` neighbours. Beside the folder, `site.list` names every
@@ -14,6 +14,7 @@
 
 mod compress;
 mod script;
+mod slim;
 mod sprite;
 mod stylesheet;
 
@@ -31,6 +32,9 @@ use compress::{Effort, neighbours};
 
 /// Changes when the same inputs give other files, so that old stamps no longer count.
 const RECIPE: &str = "1";
+
+/// The file of `public/` that is told the names of all others.
+const WORKER: &str = "sw.js";
 
 /// What a page may cost to start: all wasm, as sent.
 const WASM_BROTLI_BYTES_MAX: usize = 500_000;
@@ -96,7 +100,9 @@ pub fn build(context: &Context, profile: Profile) -> anyhow::Result<()> {
         },
     )?;
 
-    let public = read_all(&root.join("public"))?;
+    let (workers, public): (Vec<_>, Vec<_>) = read_all(&root.join("public"))?
+        .into_iter()
+        .partition(|(name, _)| name == WORKER);
     site.part("public", &as_inputs(&public), || {
         Ok(public
             .iter()
@@ -112,6 +118,26 @@ pub fn build(context: &Context, profile: Profile) -> anyhow::Result<()> {
             .collect())
     })?;
 
+    // Last: it names the files of the other parts, and another byte anywhere makes it another worker.
+    let names = json!({ "public": digest(&as_inputs(&public)), "files": site.hashed_paths() });
+    for (name, source) in &workers {
+        let source = String::from_utf8_lossy(source);
+        site.part(
+            "worker",
+            &[source.as_bytes(), names.to_string().as_bytes()],
+            || {
+                let bytes = worker(&source, &names)?.into_bytes();
+                Ok(vec![(
+                    "",
+                    Asset {
+                        path: name.clone(),
+                        bytes,
+                    },
+                )])
+            },
+        )?;
+    }
+
     let remade = site.finish()?;
     if !remade.is_empty() {
         eprintln!(
@@ -124,6 +150,18 @@ pub fn build(context: &Context, profile: Profile) -> anyhow::Result<()> {
         report_sizes(&context.workspace.site())?;
     }
     Ok(())
+}
+
+/// The service worker with the names of this build's files in the line that is there for them.
+fn worker(source: &str, names: &Value) -> anyhow::Result<String> {
+    const LINE: &str = r#"const SITE = { version: "none", files: [] };"#;
+    let (before, after) = source
+        .split_once(LINE)
+        .with_context(|| format!("{WORKER} has no line `{LINE}`"))?;
+    let version = digest(&[source.as_bytes(), names.to_string().as_bytes()]);
+    let files = &names["files"];
+    let site = json!({ "version": version[..16], "files": files });
+    Ok(format!("{before}const SITE = {site};{after}"))
 }
 
 /// `assets/app` + `css` → `assets/app.0123456789abcdef.css`: a name that never changes content may
@@ -228,6 +266,17 @@ impl Site {
         };
         self.parts.insert(name, (key, part));
         Ok(())
+    }
+
+    /// URLs of the files under hashed names so far, without their compressed neighbours.
+    fn hashed_paths(&self) -> Vec<String> {
+        let roles = self
+            .parts
+            .values()
+            .flat_map(|(_, part)| part.roles.values());
+        let mut paths: Vec<String> = roles.map(|path| format!("/{path}")).collect();
+        paths.sort();
+        paths
     }
 
     fn kept(&self, name: &str, key: &str) -> Option<Part> {
@@ -433,6 +482,20 @@ mod tests {
         assert_eq!(site["css"].as_str().unwrap(), format!("/{}", second[0]));
         let list = std::fs::read_to_string(target.path().join("site.list")).unwrap();
         assert_eq!(list.lines().count(), 5);
+    }
+
+    #[test]
+    fn the_worker_is_another_when_any_file_is() {
+        let source = "a\nconst SITE = { version: \"none\", files: [] };\nb";
+        let made = |file: &str| worker(source, &json!({ "files": [file] })).unwrap();
+        let one = made("/assets/app.1.js");
+        assert!(
+            one.starts_with("a\nconst SITE = {") && one.ends_with(";\nb"),
+            "{one}"
+        );
+        assert!(one.contains(r#""files":["/assets/app.1.js"]"#), "{one}");
+        assert_ne!(one, made("/assets/app.2.js").replace("app.2", "app.1"));
+        assert!(worker("no such line", &json!({ "files": [] })).is_err());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::check::LINTS;
 use crate::clock::{Stopwatch, seconds};
 use crate::process::{self, Interrupted};
 use crate::site::{self, Profile};
-use crate::{Command, Context, WhenInterrupted, setup};
+use crate::{Command, Context, WhenInterrupted, fuzz, setup};
 use tally::{CargoTestOutput, Tally};
 
 pub const COMMAND: Command = Command {
@@ -36,7 +36,8 @@ Every test: format, lints, the crates' tests, and browser tests against the buil
 Usage: cargo xtask test [--area NAME] [--long]
 
   --area NAME   only one area: a crate, `lints`, `browser`, or one browser spec by its name
-  --long        the full numbers of seeds, kills and cases instead of the reduced ones
+  --long        the full numbers of seeds, kills and cases instead of the reduced ones, and, with all
+                areas, every fuzz target for a minute
 
 The last line is `N passed, N failed, N skipped`; skips are listed above with their reasons.
 Exits 1 when anything failed.
@@ -178,7 +179,10 @@ impl<'a> Runner<'a> {
                     self.lint(lint.name)?;
                 }
                 self.dependencies()?;
-                if is_built { self.browser(None) } else { Ok(()) }
+                if is_built {
+                    self.browser(None)?;
+                }
+                if self.long { self.fuzz() } else { Ok(()) }
             }
             Area::Lints => {
                 for lint in LINTS {
@@ -215,7 +219,7 @@ impl<'a> Runner<'a> {
     /// Licences, advisories, sources and duplicates of dependencies, where the tool is installed.
     fn dependencies(&mut self) -> anyhow::Result<()> {
         const NAME: &str = "dependencies (cargo deny)";
-        if !is_on_path("cargo-deny") {
+        if !process::is_on_path("cargo-deny") {
             self.tally.skip(NAME, "cargo-deny is not installed");
             return Ok(());
         }
@@ -226,6 +230,29 @@ impl<'a> Runner<'a> {
             &self.context.interrupt,
         );
         self.passed(NAME, result).map(|_| ())
+    }
+
+    /// Each fuzz target for its usual time, as one test each.
+    fn fuzz(&mut self) -> anyhow::Result<()> {
+        let name = |target: &str| format!("fuzz {target}");
+        if let Some(missing) = fuzz::missing_tool() {
+            for target in fuzz::TARGETS {
+                self.tally.skip(&name(target), missing);
+            }
+            return Ok(());
+        }
+        let lab = match fuzz::Lab::build(self.context) {
+            Ok(lab) => lab,
+            failed => {
+                let built = failed.map(|_| ());
+                return self.passed("the fuzz targets are built", built).map(|_| ());
+            }
+        };
+        for target in fuzz::TARGETS {
+            let searched = lab.search(self.context, target, fuzz::DURATION);
+            self.passed(&name(target), searched)?;
+        }
+        Ok(())
     }
 
     fn programs(&mut self, targets: &[&str]) -> anyhow::Result<bool> {
@@ -317,11 +344,6 @@ fn package_test(context: &Context, package: &str) -> Process {
         _ => &mut command,
     };
     command
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 #[cfg(test)]

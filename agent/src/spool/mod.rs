@@ -9,7 +9,7 @@
 //! it takes them again. It deliberately knows no clock: instants come with the calls.
 
 mod crc32c;
-mod format;
+pub mod format;
 mod lost;
 mod segment;
 #[cfg(test)]

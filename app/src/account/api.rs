@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::view::{FormFeedback, PageContext};
+use super::view::{AboutView, FormFeedback, PageContext};
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -19,6 +19,8 @@ pub trait AccountPort: Send + Sync {
         &self,
         who: Option<&crate::backend::Operator>,
     ) -> Result<PageContext, UiError>;
+    /// What this server is.
+    async fn about(&self, who: &crate::backend::Operator) -> Result<AboutView, UiError>;
 }
 
 /// Who looks at what kind of server; the theme is read from the request's own cookie.
@@ -33,6 +35,12 @@ pub async fn load_page_context() -> Result<PageContext, UiError> {
         })
     })
     .await
+}
+
+/// What this server is.
+#[server(prefix = "/fn", endpoint = "about")]
+pub async fn load_about() -> Result<AboutView, UiError> {
+    answer(async { backend()?.about(&operator()?).await }).await
 }
 
 /// What a refused form post has to say; nothing but on the response to that post.

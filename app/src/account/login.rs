@@ -14,6 +14,7 @@ pub fn LoginPage() -> impl IntoView {
     let context = expect_context::<Context>();
     let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
     let next = use_query_map().read_untracked().get("next");
+    Effect::new(|_| crate::installed::forget());
     view! {
         <Title text="Sign in" />
         <DoorFrame>

@@ -24,6 +24,45 @@ pub struct PageContext {
     pub needs_setup: bool,
 }
 
+/// What this server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutView {
+    /// Host name under which the server is reached.
+    pub server_name: String,
+    /// Version of the server.
+    pub version: String,
+    /// Spoken with agents, oldest and newest.
+    pub protocol: (u16, u16),
+    /// Of the server's key, as tokens carry it.
+    pub server_key_fingerprint: String,
+    /// Nodes in view.
+    pub nodes: u64,
+    /// Of them OK.
+    pub nodes_ok: u64,
+    /// Agents' sessions in memory.
+    pub agent_sessions: u64,
+    /// Server's wall clock.
+    pub now_ms: i64,
+    /// When this process started.
+    pub started_at_ms: i64,
+    /// Pages that follow live data.
+    pub live_viewers: u64,
+    /// Reports stored since the start.
+    pub reports_stored: u64,
+    /// Reports not stored since the start.
+    pub reports_not_stored: u64,
+    /// Mean time from a checked report to its commit.
+    pub commit_us_mean: Option<u32>,
+    /// Requests turned away since the start.
+    pub turned_away: u64,
+    /// Of the databases with their logs.
+    pub database_bytes: u64,
+    /// On the disk of the data folder.
+    pub disk_free_bytes: u64,
+    /// Memory of this process.
+    pub resident_bytes: u64,
+}
+
 /// A signed-in person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserView {

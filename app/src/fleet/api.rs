@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::{Json, JsonEncoding};
 use leptos::server_fn::{BoxedStream, Websocket};
 
+use super::readout::PointSet;
 use super::view::{
     ChartSet, LiveMessage, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
     RangeQuery,
@@ -36,6 +37,13 @@ pub trait FleetPort: Send + Sync {
         id: &str,
         range: RangeQuery,
     ) -> Result<ChartSet, UiError>;
+    /// The numbers behind its charts.
+    async fn points(
+        &self,
+        who: &crate::backend::Operator,
+        id: &str,
+        range: RangeQuery,
+    ) -> Result<PointSet, UiError>;
     /// What its host's lists told last.
     async fn sections(
         &self,
@@ -68,10 +76,35 @@ pub async fn load_node(id: String) -> Result<NodeDetail, UiError> {
     answer(async move { backend()?.node(&operator()?, &id).await }).await
 }
 
+/// With what the reader's own cookies say of units and clock.
+#[cfg(feature = "ssr")]
+fn for_reader(range: RangeQuery) -> RangeQuery {
+    let preferences = crate::account::preferences::Preferences::current();
+    RangeQuery {
+        network_bytes: preferences.network_bytes,
+        zone_minutes: preferences.zone.0,
+        ..range
+    }
+}
+
 /// A node's charts, drawn.
 #[server(prefix = "/fn", endpoint = "charts", input = Json)]
 pub async fn load_charts(id: String, range: RangeQuery) -> Result<ChartSet, UiError> {
-    answer(async move { backend()?.charts(&operator()?, &id, range).await }).await
+    answer(async move {
+        let range = for_reader(range);
+        backend()?.charts(&operator()?, &id, range).await
+    })
+    .await
+}
+
+/// The numbers behind a node's charts, for whoever reads them closely.
+#[server(prefix = "/fn", endpoint = "chart-points", input = Json)]
+pub async fn load_points(id: String, range: RangeQuery) -> Result<PointSet, UiError> {
+    answer(async move {
+        let range = for_reader(range);
+        backend()?.points(&operator()?, &id, range).await
+    })
+    .await
 }
 
 /// What its host's lists told last.

@@ -7,12 +7,15 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::api;
 use super::charts::charts;
+use super::crosshair::Crosshair;
 use super::parts::{events, node_badge};
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
 use super::sections::{FailedServices, NodeLists};
 use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
 use super::words::{is_current, skew_words};
+use super::zoom::zoom_links;
+use crate::account::preferences::network_rate;
 use crate::error::UiError;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
@@ -69,7 +72,7 @@ pub fn NodePage() -> impl IntoView {
         {followed(source(), |node| node.row.name.clone(), head)}
         <FailedServices node sections />
         {followed_part(source(), about)}
-        <NodeCharts node asked range />
+        <NodeCharts node asked range id />
         {followed_part(source(), tail)}
         <NodeLists node sections />
     }
@@ -99,7 +102,7 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
         </nav>
         <header class="page-header node-header">
             <h1 tabindex="-1"><bdi>{row.name.clone()}</bdi></h1>
-            <CopyButton text=row.hostname.clone() what="host name" />
+            <CopyButton text=row.hostname.clone() what="host name" shortcut="c" />
             {node_badge(row)}
             {reason}
             <span class="node-report">{late}{report}</span>
@@ -217,8 +220,7 @@ fn values(node: &NodeDetail) -> AnyView {
     let load = now
         .load1
         .map(|load| format!("load {}", format::load(load, now.cpu_count)));
-    let net =
-        |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), format::bits_per_s);
+    let net = |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), network_rate);
     let items = [
         ("Processor", view! { <Meter ratio=now.cpu_used_ratio /> }.into_any(), vec![load, waited(Metric::PressureCpuSomeRatio)]),
         ("Memory", view! { <Meter ratio=now.memory_used_ratio limited=true /> }.into_any(), vec![memory_free, swap, waited(Metric::PressureMemorySomeRatio)]),
@@ -250,18 +252,21 @@ fn NodeCharts(
     node: Loaded<NodeDetail>,
     asked: Resource<Asked>,
     range: Memo<RangeQuery>,
+    id: Memo<String>,
 ) -> impl IntoView {
-    refresh(expect_context::<Live>(), asked, range);
+    let crosshair = Crosshair::of_page(id, range);
+    refresh(expect_context::<Live>(), asked, range, crosshair);
     view! {
         <Transition>
             {move || Suspend::new(async move {
                 // A node that cannot be shown, or never reported, has said so already.
-                node.await.ok().filter(|node| node.row.last_report_at_ms.is_some())?;
+                let now_ms = node.await.ok().filter(|node| node.row.last_report_at_ms.is_some())?.now_ms;
                 let (path, range, answer) = asked.await;
                 Some(match answer {
                     Ok(set) => {
                         let picker = range_picker(&path, &range, Some((set.from_ms, set.to_ms)));
-                        charts_section(set.label.clone(), picker, charts(&set))
+                        let links = zoom_links(&path, &range, (set.from_ms, set.to_ms), now_ms);
+                        charts_section(set.label.clone(), view! { {picker}{links} }.into_any(), charts(&path, &set))
                     }
                     Err(error) => charts_section(String::new(), range_picker(&path, &range, None), charts_error(&error, asked)),
                 })
@@ -296,11 +301,12 @@ fn charts_error(error: &UiError, asked: Resource<Asked>) -> AnyView {
 }
 
 /// Asks for the charts again while the page is live and the window moves, and when the line has come back.
-fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>) {
+fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
     Effect::new(move |asked_at: Option<i64>| {
         let now_ms = live.now_or(0);
         let asked_at = asked_at.filter(|at| *at > 0).unwrap_or(now_ms);
         if live.is_live()
+            && !crosshair.is_reading()
             && range.with_untracked(RangeQuery::is_moving)
             && now_ms - asked_at >= CHARTS_EVERY_MS
         {

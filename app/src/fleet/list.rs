@@ -10,6 +10,7 @@ use super::parts::{node_badge, node_link, report_age};
 use super::query::{COLUMNS, Column, PER_CHOICES, PER_DEFAULT};
 use super::view::{LiveTopic, LiveUpdate, NodeRow, NodesPage, NodesQuery};
 use super::words::is_current;
+use crate::account::preferences::Preferences;
 use crate::format;
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill};
@@ -65,6 +66,7 @@ fn Filter(query: Memo<NodesQuery>) -> impl IntoView {
                 <Icon name="search" />
                 <input
                     id="filter"
+                    data-shortcut="/"
                     type="search"
                     name="q"
                     placeholder="Name, host, cluster or system"
@@ -166,8 +168,21 @@ fn table(query: &NodesQuery, page: &NodesPage, now_ms: i64) -> AnyView {
     .into_any()
 }
 
+/// Under a head that names the unit.
+fn network(rate: f64) -> String {
+    if Preferences::of_page().network_bytes {
+        format::bytes_per_s(rate).trim_end_matches("/s").to_owned()
+    } else {
+        format::bits_compact(rate)
+    }
+}
+
 fn head(query: &NodesQuery, column: Column) -> AnyView {
     let order = query.order_of(column);
+    let label = match column.key {
+        "net" if Preferences::of_page().network_bytes => "In / out, B/s",
+        _ => column.label,
+    };
     let icon = match order {
         Some("ascending") => "chevron-up",
         Some(_) => "chevron-down",
@@ -175,7 +190,7 @@ fn head(query: &NodesQuery, column: Column) -> AnyView {
     };
     view! {
         <th scope="col" data-column=column.key aria-sort=order>
-            <a href=query.sorted_by(column).url()>{column.label}<Icon name=icon /></a>
+            <a href=query.sorted_by(column).url()>{label}<Icon name=icon /></a>
         </th>
     }
     .into_any()
@@ -189,9 +204,7 @@ fn table_row(row: &NodeRow, now_ms: i64) -> AnyView {
     ) {
         (None, None) => format::UNKNOWN.to_owned(),
         (received, sent) => {
-            let rate = |rate: Option<f64>| {
-                rate.map_or_else(|| format::UNKNOWN.to_owned(), format::bits_compact)
-            };
+            let rate = |rate: Option<f64>| rate.map_or_else(|| format::UNKNOWN.to_owned(), network);
             format!("{} / {}", rate(received), rate(sent))
         }
     };

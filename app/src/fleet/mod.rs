@@ -1,7 +1,9 @@
 //! The fleet's screens: overview, list of nodes, a node.
 
+mod annotations;
 pub mod api;
 mod charts;
+mod crosshair;
 mod detail;
 mod list;
 mod lists;
@@ -9,10 +11,12 @@ mod overview;
 mod parts;
 pub mod query;
 mod range;
+pub mod readout;
 mod resources;
 mod sections;
 pub mod view;
 mod words;
+mod zoom;
 
 #[cfg(feature = "ssr")]
 pub use api::FleetPort;

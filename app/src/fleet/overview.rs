@@ -11,9 +11,10 @@ use super::view::{
     CapacityRow, ClusterRow, LiveTopic, LiveUpdate, NodeRow, NodesQuery, Overview, StatusCounts,
 };
 use super::words::status_in_sentence;
+use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, Panel, StatusMark};
-use crate::{format, url};
+use crate::{format, installed, url};
 
 /// `/`
 #[component]
@@ -24,6 +25,18 @@ pub fn OverviewPage() -> impl IntoView {
         LiveUpdate::Overview(next) => Some((**next).clone()),
         LiveUpdate::Heartbeat | LiveUpdate::Node(_) | LiveUpdate::Nodes(_) => None,
     };
+    let live = expect_context::<Live>();
+    Effect::new(move |_| {
+        let keep = |now: &Overview| installed::remember(&now.counts.sentence(), now.now_ms);
+        match live.latest() {
+            Some(LiveUpdate::Overview(now)) => keep(&now),
+            _ => data.with_untracked(|first| {
+                if let Some(Ok(first)) = first {
+                    keep(first);
+                }
+            }),
+        }
+    });
     followed(
         Followed {
             data,

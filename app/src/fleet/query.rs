@@ -1,6 +1,7 @@
 //! What the list's URL says, and URLs that say something else: filter, sort and page are links and a plain form.
 
 use domain::fleet::Status;
+use domain::time::{Timestamp, format_iso};
 
 use super::view::{NodesQuery, RangeQuery};
 use crate::url::with_query;
@@ -175,6 +176,40 @@ impl RangeQuery {
             range: text("range"),
             from: text("from"),
             to: text("to"),
+            vs: text("vs"),
+            ..Self::default()
+        }
+    }
+
+    /// How much earlier the window is that it is compared with.
+    pub fn earlier_ms(&self) -> Option<i64> {
+        const DAY_MS: i64 = 86_400_000;
+        match self.vs.as_str() {
+            "1d" => Some(DAY_MS),
+            "7d" => Some(7 * DAY_MS),
+            _ => None,
+        }
+    }
+
+    /// The URL that says this on the page at `path`.
+    pub fn url(&self, path: &str) -> String {
+        let pairs = [
+            ("range", self.range.as_str()),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("vs", &self.vs),
+        ];
+        with_query(path, &pairs)
+    }
+
+    /// The same, over a fixed window.
+    pub fn between(&self, window: (i64, i64)) -> Self {
+        let iso = |at_ms| format_iso(Timestamp(at_ms));
+        Self {
+            range: String::new(),
+            from: iso(window.0),
+            to: iso(window.1),
+            ..self.clone()
         }
     }
 
@@ -267,6 +302,7 @@ mod tests {
             range: range.into(),
             from: from.into(),
             to: to.into(),
+            ..RangeQuery::default()
         };
         assert_eq!(range("", "", "").preset(), Some("1h"));
         assert_eq!(range("7d", "", "").preset(), Some("7d"));

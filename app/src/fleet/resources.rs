@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::view::NodeDetail;
 use super::words::{collector_label, outcome_words};
+use crate::account::preferences::network_rate;
 use crate::format;
 use crate::ui::{CopyButton, Meter, Panel};
 
@@ -96,8 +97,8 @@ fn interface_row(node: &NodeDetail, interface: &InterfaceFact) -> AnyView {
     view! {
         <tr>
             <th scope="row" class="mono"><bdi>{interface.name.clone()}</bdi>{speed.map(|speed| view! { <span class="of">{speed}</span> })}</th>
-            <td class="number">{or_unknown(of(Metric::NetworkReceiveBytesPerS), format::bits_per_s)}</td>
-            <td class="number">{or_unknown(of(Metric::NetworkTransmitBytesPerS), format::bits_per_s)}</td>
+            <td class="number">{or_unknown(of(Metric::NetworkReceiveBytesPerS), network_rate)}</td>
+            <td class="number">{or_unknown(of(Metric::NetworkTransmitBytesPerS), network_rate)}</td>
             <td class="number">{or_unknown(of(Metric::NetworkErrorsPerS), format::per_s)}</td>
             <td class="number">{or_unknown(of(Metric::NetworkDropsPerS), format::per_s)}</td>
             <td class="mono">{addresses}</td>

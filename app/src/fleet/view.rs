@@ -232,6 +232,15 @@ pub struct RangeQuery {
     pub from: String,
     /// Absolute, exclusive.
     pub to: String,
+    /// `1d` or `7d`: the same window so much earlier is drawn behind.
+    #[serde(default)]
+    pub vs: String,
+    /// Networks in bytes; of the reader's preferences, not of the URL.
+    #[serde(default)]
+    pub network_bytes: bool,
+    /// Minutes east of UTC that axes are written by; of the reader's preferences.
+    #[serde(default)]
+    pub zone_minutes: i32,
 }
 
 /// All charts of a node for one window.
@@ -247,6 +256,8 @@ pub struct ChartSet {
     pub notes: Vec<String>,
     /// In reading order.
     pub charts: Vec<Chart>,
+    /// What happened to the node in the window, newest first.
+    pub events: Vec<EventRow>,
 }
 
 /// One chart, drawn by the server.

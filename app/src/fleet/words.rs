@@ -39,6 +39,26 @@ impl StatusCounts {
             _ => None,
         }
     }
+
+    /// The headline as one plain sentence: "2 critical, 1 no data of 14 nodes".
+    pub fn sentence(&self) -> String {
+        if self.total() == 0 {
+            return "No nodes yet".to_owned();
+        }
+        self.all_well().unwrap_or_else(|| {
+            let parts: Vec<String> = self
+                .0
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(status, count)| {
+                    let number = format::count(u64::from(*count));
+                    format!("{number} {}", status_in_sentence(*status))
+                })
+                .collect();
+            let of = format::plural(self.total(), "node", "nodes");
+            format!("{} of {of}", parts.join(", "))
+        })
+    }
 }
 
 /// A status in the middle of a sentence: "2 critical", "1 no data".
@@ -149,6 +169,12 @@ mod tests {
             counts(&[(Status::Unknown, 1), (Status::Ok, 39)]).all_well(),
             None
         );
+        assert_eq!(
+            counts(&[(Status::Critical, 2), (Status::Ok, 12)]).sentence(),
+            "2 critical, 12 OK of 14 nodes"
+        );
+        assert_eq!(counts(&[(Status::Ok, 1)]).sentence(), "The one node is OK");
+        assert_eq!(counts(&[]).sentence(), "No nodes yet");
         assert_eq!(
             counts(&[(Status::Warning, 1), (Status::Critical, 0)]).worst(),
             Status::Warning

@@ -44,6 +44,9 @@ pub fn CopyButton(
     /// Says "Copy" in words.
     #[prop(optional)]
     wide: bool,
+    /// Its key.
+    #[prop(optional)]
+    shortcut: Option<&'static str>,
 ) -> impl IntoView {
     let copied = expect_context::<Copied>();
     // No signal of its own: the button may be drawn anew while it says "Copied".
@@ -55,6 +58,7 @@ pub fn CopyButton(
             type="button"
             class="copy-button needs-script"
             class:copy-button-wide=wide
+            data-shortcut=shortcut
             title=format!("Copy {what}")
             aria-label=move || if in_label() { format!("Copied {what}") } else { format!("Copy {what}") }
             on:click=move |_| copied.copy(text.clone())

@@ -1,8 +1,9 @@
 //! Instants and ages, always with their full form at hand.
 
-use domain::time::{Timestamp, format_iso, format_utc};
+use domain::time::{Timestamp, format_iso};
 use leptos::prelude::*;
 
+use crate::account::preferences::instant;
 use crate::format;
 
 /// Younger than this is said as an age.
@@ -17,7 +18,7 @@ pub fn Age(
     now_ms: i64,
 ) -> impl IntoView {
     let at = Timestamp(at_ms);
-    view! { <time class="age" datetime=format_iso(at) title=format_utc(at)>{format::age(now_ms, at_ms)}</time> }
+    view! { <time class="age" datetime=format_iso(at) title=instant(at_ms)>{format::age(now_ms, at_ms)}</time> }
 }
 
 /// `4 min 10 s ago`, or the instant itself when that is longer ago than a day.
@@ -32,7 +33,7 @@ pub fn Instant(
     let text = if now_ms.saturating_sub(at_ms) < RECENT_MS {
         format!("{} ago", format::age(now_ms, at_ms))
     } else {
-        format_utc(at)
+        instant(at_ms)
     };
-    view! { <time class="instant" datetime=format_iso(at) title=format_utc(at)>{text}</time> }
+    view! { <time class="instant" datetime=format_iso(at) title=instant(at_ms)>{text}</time> }
 }

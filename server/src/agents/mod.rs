@@ -2,5 +2,6 @@
 
 pub mod decide;
 pub mod ingest;
+pub mod news;
 pub mod routes;
 pub mod sessions;

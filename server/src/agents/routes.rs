@@ -4,33 +4,29 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::fleet::CollectorOutcome;
 use domain::identity::{Claimed, Restored, Stored, judge};
 use domain::metric::Gap;
-use protocol::handshake::{self, VerifiedHello};
+use protocol::handshake;
 use protocol::http::{Code, HEADER_AUTH, PATH_REPORT};
-use protocol::keys::short_digest;
 use protocol::session::{AuthHeader, RequestHead};
 use protocol::v1::hello::HelloAnswer;
-use protocol::v1::report::{Facts, Record, Report, ReportAnswer};
+use protocol::v1::report::{Report, ReportAnswer};
 use protocol::v1::section::HeldSection;
 use protocol::{REPORT_BYTES_MAX, SESSION_LIFE_MS};
 
 use super::ingest::{self, Received};
+use super::news;
 use super::sessions::{Confirmed, Session};
 use crate::enroll::routes::cbor;
 use crate::enroll::service::{handshake_error, unsupported};
 use crate::error::{OpsError, StoreError};
 use crate::events::{self, Actor, NewEvent};
 use crate::fleet::live::HostLive;
-use crate::fleet::store::{self as fleet_store, HostState, StoredSection};
+use crate::fleet::store::{self as fleet_store, HostState};
 use crate::ops::Ops;
 use crate::random;
 use crate::series;
-use crate::series::writer::{AppendError, Appended, NewRecord};
-
-/// Kinds of lists kept of one host.
-const SECTION_KINDS_MAX: usize = 32;
+use crate::series::writer::{AppendError, Appended};
 
 /// `POST /agent/v1/hello`: begins a session.
 ///
@@ -80,7 +76,7 @@ pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsE
         pending_review: host.record.state == HostState::Pending,
         sections: Some(held_sections(&host)),
     };
-    note_agent(&ops, &host, &verified).await?;
+    news::of_hello(&ops, &host, &verified.hello).await?;
     let (body, keys) = handshake::hello_answer(&ops.server_key, random::bytes(), &verified, answer)
         .map_err(handshake_error)?;
     let session = Session::new(
@@ -122,30 +118,6 @@ fn refuse_unwanted(state: HostState) -> Result<(), OpsError> {
             "two machines use this agent's identity (a cloned disk?); revoke it and enroll each of them with its own token",
         )),
     }
-}
-
-/// Stores version, interval and suggestions when a hello tells others than we hold.
-async fn note_agent(ops: &Ops, host: &HostLive, verified: &VerifiedHello) -> Result<(), OpsError> {
-    let version = domain::text::clean_label(&verified.hello.agent_version);
-    let interval_s = verified.hello.interval_s.clamp(1, 3_600);
-    let suggested = ingest::suggested(verified.hello.suggested.as_ref());
-    if host.record.agent_version == version
-        && host.record.interval_s == interval_s
-        && host.record.suggested == suggested
-    {
-        return Ok(());
-    }
-    let mut tx = ops.state.write().await?;
-    fleet_store::set_agent(&mut tx, &host.record.id, &version, interval_s, &suggested).await?;
-    tx.commit()
-        .await
-        .map_err(StoreError::doing("committing an agent's version"))?;
-    ops.live.update(host.record.no, |host| {
-        host.record.agent_version = version;
-        host.record.interval_s = interval_s;
-        host.record.suggested = suggested;
-    });
-    Ok(())
 }
 
 /// `POST /agent/v1/report`: stores records; the acknowledgement leaves after the commit.
@@ -254,8 +226,7 @@ async fn accept(
         skew_ms,
     };
     let opened = ingest::open(received, &report, &records);
-    note_facts(ops, &host, &records).await?;
-    note_sections(ops, &host, &records, &opened.records).await?;
+    news::of_report(ops, &host, &records, &opened.records).await?;
     let latest = opened
         .records
         .last()
@@ -411,157 +382,4 @@ async fn write_event(
         .await
         .map_err(StoreError::doing("committing an event"))?;
     Ok(())
-}
-
-/// Stores what the host is and how its collectors ran, where that is news: idempotent, and before the samples.
-async fn note_facts(ops: &Ops, host: &HostLive, records: &[Record]) -> Result<(), OpsError> {
-    let facts = records
-        .iter()
-        .rev()
-        .find_map(|record| record.facts.as_deref());
-    let runs = records
-        .iter()
-        .rev()
-        .find_map(|record| record.collectors.as_deref());
-    let collectors = runs.map(ingest::collectors);
-    let facts = facts
-        .map(|bytes| (bytes, short_digest(bytes)))
-        .filter(|(_, d)| Some(*d) != host.record.facts_digest);
-    let facts = match facts {
-        Some((bytes, digest)) => {
-            let wire: Facts = protocol::wire::decode("facts", bytes)
-                .map_err(|error| OpsError::agent(Code::Malformed, error.to_string()))?;
-            Some((bytes, digest, wire))
-        }
-        None => None,
-    };
-    let outcomes_changed = collectors
-        .as_ref()
-        .is_some_and(|new| outcomes(new) != outcomes(&host.record.collectors));
-    if facts.is_some() || outcomes_changed {
-        let mut tx = ops.state.write().await?;
-        if let Some((bytes, digest, wire)) = &facts {
-            let hostname = ingest::facts(wire).hostname;
-            fleet_store::set_facts(&mut tx, &host.record.id, &hostname, bytes, digest).await?;
-            note_changes(ops, &mut tx, host, wire).await?;
-        }
-        if let (true, Some(collectors)) = (outcomes_changed, &collectors) {
-            fleet_store::set_collectors(&mut tx, &host.record.id, collectors).await?;
-        }
-        tx.commit()
-            .await
-            .map_err(StoreError::doing("committing facts"))?;
-    }
-    if facts.is_some() || collectors.is_some() {
-        ops.live.update(host.record.no, |live| {
-            if let Some((_, digest, wire)) = facts {
-                let cleaned = ingest::facts(&wire);
-                live.record.hostname.clone_from(&cleaned.hostname);
-                live.record.facts_digest = Some(digest);
-                live.record.facts = Some(wire);
-                live.facts = Some(cleaned);
-            }
-            if let Some(collectors) = collectors {
-                live.record.collectors = collectors;
-            }
-        });
-    }
-    Ok(())
-}
-
-/// Stores the latest of each list that is news: idempotent, and before the samples.
-async fn note_sections(
-    ops: &Ops,
-    host: &HostLive,
-    records: &[Record],
-    placed: &[NewRecord],
-) -> Result<(), OpsError> {
-    let mut latest = std::collections::BTreeMap::new();
-    for (record, placed) in records.iter().zip(placed) {
-        for section in record.sections.iter().flatten() {
-            let stored = StoredSection {
-                kind: section.kind,
-                digest: short_digest(&section.body),
-                taken_at_ms: placed.t_ms,
-                body: section.body.clone(),
-            };
-            latest.insert(section.kind, stored);
-        }
-    }
-    latest.retain(|kind, section| host.sections.get(kind) != Some(&section.digest));
-    if latest.is_empty() {
-        return Ok(());
-    }
-    // Kinds that later versions add are kept too, but not without end.
-    let known = host.sections.len();
-    let room = SECTION_KINDS_MAX.saturating_sub(known);
-    let news = latest
-        .values()
-        .enumerate()
-        .filter(|(at, section)| *at < room || host.sections.contains_key(&section.kind))
-        .map(|(_, section)| section);
-    let mut tx = ops.state.write().await?;
-    let mut written = Vec::new();
-    for section in news {
-        fleet_store::set_section(&mut tx, &host.record.id, section).await?;
-        written.push((section.kind, section.digest));
-    }
-    tx.commit()
-        .await
-        .map_err(StoreError::doing("committing sections"))?;
-    ops.live
-        .update(host.record.no, |live| live.sections.extend(written));
-    Ok(())
-}
-
-/// What of changed facts is worth an entry in the log: a reboot, another system, kernel or name.
-async fn note_changes(
-    ops: &Ops,
-    tx: &mut sqlx::SqliteConnection,
-    host: &HostLive,
-    wire: &Facts,
-) -> Result<(), OpsError> {
-    let Some(before) = &host.facts else {
-        return Ok(());
-    };
-    let after = ingest::facts(wire);
-    let mut changes: Vec<(&'static str, String)> = Vec::new();
-    if before.boot_id != after.boot_id {
-        changes.push(("host rebooted", String::new()));
-    }
-    for (verb, old, new) in [
-        ("operating system changed", &before.os, &after.os),
-        ("kernel changed", &before.kernel, &after.kernel),
-    ] {
-        if let (Some(old), Some(new)) = (old, new)
-            && old != new
-        {
-            changes.push((verb, format!("{old} → {new}")));
-        }
-    }
-    if before.hostname != after.hostname {
-        changes.push((
-            "host renamed",
-            format!("{} → {}", before.hostname, after.hostname),
-        ));
-    }
-    for (verb, detail) in changes {
-        let event = NewEvent {
-            at: ops.clock.now(),
-            actor: &Actor::Agent(host.record.id.clone()),
-            verb,
-            subject: host.name().to_owned(),
-            node_id: Some(&host.record.node_id),
-            detail,
-        };
-        events::store::append(tx, event).await?;
-    }
-    Ok(())
-}
-
-/// Outcomes without durations, which differ each time.
-fn outcomes(runs: &[CollectorOutcome]) -> Vec<(domain::fleet::Collector, &domain::fleet::Outcome)> {
-    runs.iter()
-        .map(|run| (run.collector, &run.outcome))
-        .collect()
 }

@@ -1,5 +1,8 @@
 //! The plain forms: setting up, signing in and out, how pages look. They work without scripts.
 
+use std::collections::BTreeMap;
+
+use app::account::preferences::Preferences;
 use app::account::view::FormFeedback;
 use axum::extract::{Extension, Form, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -197,24 +200,30 @@ pub async fn sign_out(
     response
 }
 
-/// `POST /preferences`
-#[derive(Debug, Deserialize)]
-pub struct Preferences {
-    theme: String,
-    #[serde(default)]
-    next: String,
-}
-
-/// Keeps how somebody likes their pages, in cookies.
-pub async fn preferences(State(ops): State<Ops>, Form(form): Form<Preferences>) -> Response {
-    if !matches!(form.theme.as_str(), "system" | "light" | "dark") {
-        return OpsError::field("theme", "choose system, light or dark").into_response();
+/// Keeps how somebody likes their pages, in cookies: `POST /preferences` with any of them.
+pub async fn preferences(
+    State(ops): State<Ops>,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Response {
+    let next = form.get("next").map_or("", String::as_str);
+    let mut response = Redirect::to(&local_path(next)).into_response();
+    let mut said = 0;
+    for key in Preferences::KEYS {
+        let Some(value) = form.get(key) else {
+            continue;
+        };
+        if !Preferences::accepts(key, value) {
+            return OpsError::field(key, "choose one of what the profile page offers")
+                .into_response();
+        }
+        said += 1;
+        if let Ok(cookie) = HeaderValue::from_str(&cookie::preference(&ops.settings, key, value)) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
     }
-    let mut response = Redirect::to(&local_path(&form.next)).into_response();
-    if let Ok(cookie) =
-        HeaderValue::from_str(&cookie::preference(&ops.settings, "theme", &form.theme))
-    {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+    if said == 0 {
+        let detail = format!("say one of {}", Preferences::KEYS.join(", "));
+        return OpsError::field("preference", detail).into_response();
     }
     response
 }

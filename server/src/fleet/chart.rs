@@ -8,13 +8,18 @@
 //!
 //! `lines` chooses and sums, `shapes` places and thins, `marks` draws, `words` writes.
 
+mod compare;
 mod lines;
 mod marks;
 mod panels;
+mod readout;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod words;
+
+pub use compare::Earlier;
+pub use readout::readout;
 
 use app::fleet::view::{Chart, ChartSeries};
 use domain::metric::Metric;
@@ -41,6 +46,8 @@ pub struct Window<'a> {
     pub label: &'a str,
     /// Name of the node.
     pub node: &'a str,
+    /// Minutes east of UTC that the time axis is written by.
+    pub zone_minutes: i32,
 }
 
 impl Window<'_> {
@@ -65,10 +72,24 @@ pub struct Input<'a> {
 ///
 /// `None` when the panel has no place here (see [`Shown`]). Without any series the chart says why it is absent.
 pub fn draw(panel: &Panel, window: &Window<'_>, inputs: &[Input<'_>]) -> Option<Chart> {
+    draw_with(panel, window, inputs, None)
+}
+
+/// As [`draw`], before the same panel at another time.
+pub fn draw_with(
+    panel: &Panel,
+    window: &Window<'_>,
+    inputs: &[Input<'_>],
+    earlier: Option<&Earlier<'_>>,
+) -> Option<Chart> {
     let chosen = lines::choose(panel, window, inputs);
+    let then = earlier.map_or_else(Vec::new, |earlier| {
+        compare::lines_of(panel, window, &chosen.lines, earlier)
+    });
     let greatest = chosen
         .lines
         .iter()
+        .chain(then.iter().map(|(_, line)| line))
         .filter_map(|line| Some(line.greatest()?.0))
         .fold(0.0, f64::max);
     if panel.shown == Shown::WhenAboveZero && greatest <= 0.0 {
@@ -87,7 +108,7 @@ pub fn draw(panel: &Panel, window: &Window<'_>, inputs: &[Input<'_>]) -> Option<
     let gaps = lines::common_gaps(chosen.lines.iter().map(|line| line.gaps.as_slice()));
     let gaps = shapes::joined_gaps(&scale, gaps);
     let headline = lines::headline(panel, window, inputs);
-    let Ok(marks) = marks::marks(&marks::Plot {
+    let Ok(mut marks) = marks::marks(&marks::Plot {
         scale,
         levels: &levels,
         instants: &instants,
@@ -99,6 +120,7 @@ pub fn draw(panel: &Panel, window: &Window<'_>, inputs: &[Input<'_>]) -> Option<
         // plotters writes into memory, so this is a fault of ours: it is shown, and the other charts stand.
         return Some(absent(panel, window, "This chart could not be drawn."));
     };
+    marks.push_str(&compare::marks(&scale, &then));
     let told = match &headline {
         Some(headline) => vec![headline],
         None => chosen.lines.iter().collect(),

@@ -2,8 +2,11 @@
 
 pub mod api;
 pub mod chart;
+pub mod export;
 pub mod live;
+mod search;
 pub mod sections;
 pub mod service;
 pub mod store;
 pub mod stream;
+pub mod writer;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use app::backend::Operator;
 use app::error::UiError;
 use app::fleet::FleetPort;
+use app::fleet::readout::PointSet;
 use app::fleet::view::{
     Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Headline, LatestValue,
     LiveMessage, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview,
@@ -18,12 +19,12 @@ use domain::metric::{Metric, SeriesRequest};
 use domain::time::{Monotonic, Timestamp};
 use leptos::server_fn::BoxedStream;
 
-use super::chart::{self, Input, Window};
+use super::chart::{self, Earlier, Input, Window};
 use super::live::HostLive;
 use super::store::HostState;
 use crate::agents::ingest;
 use crate::error::OpsError;
-use crate::events;
+use crate::events::{self, store::EventRecord};
 use crate::ops::Ops;
 use crate::series::SeriesKey;
 use crate::web::console::Console;
@@ -36,6 +37,10 @@ const CAPACITY_MAX: usize = 5;
 const EVENTS_MAX: u32 = 12;
 /// Points of a chart: more than a screen has columns.
 const CHART_POINTS_MAX: usize = 720;
+/// Points of a chart that is read by pointer or keys.
+const READING_POINTS_MAX: usize = 400;
+/// Events of a node that charts may mark.
+const ANNOTATIONS_MAX: u32 = 50;
 
 #[async_trait::async_trait]
 impl FleetPort for Console {
@@ -62,6 +67,16 @@ impl FleetPort for Console {
     ) -> Result<ChartSet, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(charts(self.ops(), id, &range).await?)
+    }
+
+    async fn points(
+        &self,
+        who: &Operator,
+        id: &str,
+        range: RangeQuery,
+    ) -> Result<PointSet, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(points(self.ops(), id, &range).await?)
     }
 
     async fn sections(&self, who: &Operator, id: &str) -> Result<NodeSections, UiError> {
@@ -281,17 +296,18 @@ fn capacity(rows: &[NodeRow]) -> Capacity {
 
 async fn events_of(ops: &Ops, node_id: Option<&str>) -> Result<Vec<EventRow>, OpsError> {
     let list = events::store::list_latest(ops.state.read(), node_id, None, EVENTS_MAX).await?;
-    Ok(list
-        .into_iter()
-        .map(|event| EventRow {
-            seq: event.seq,
-            at_ms: event.at_ms,
-            actor: event.actor,
-            verb: event.verb,
-            subject: event.subject,
-            node_id: event.node_id,
-        })
-        .collect())
+    Ok(list.into_iter().map(event_row).collect())
+}
+
+fn event_row(event: EventRecord) -> EventRow {
+    EventRow {
+        seq: event.seq,
+        at_ms: event.at_ms,
+        actor: event.actor,
+        verb: event.verb,
+        subject: event.subject,
+        node_id: event.node_id,
+    }
 }
 
 /// One page of the list, as its URL asks for it.
@@ -453,11 +469,32 @@ fn backfilled_note(spans: &[(i64, i64)]) -> Option<String> {
     ))
 }
 
-/// A node's charts, drawn.
+/// The series of a node in a window, ready to be drawn or written.
+pub struct Slices<'a> {
+    /// As read from the URL.
+    pub window: &'a range::Window,
+    /// What charts are drawn in.
+    pub frame: Window<'a>,
+    /// Every series of the node.
+    pub inputs: &'a [Input<'a>],
+    /// Stretches that came later than they were taken.
+    pub backfilled: &'a [(i64, i64)],
+    /// The same at another time, when that was asked for.
+    pub earlier: Option<Earlier<'a>>,
+}
+
+/// Reads the series of a node in the window of `query` and hands them to `make`, apart from the threads that serve others:
+/// slicing and drawing take milliseconds of processor.
 ///
 /// # Errors
 /// No such node, or the database.
-pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet, OpsError> {
+pub async fn with_slices<T: Send + 'static>(
+    ops: &Ops,
+    id: &str,
+    query: &RangeQuery,
+    points_max: usize,
+    make: impl FnOnce(Slices<'_>) -> T + Send + 'static,
+) -> Result<T, OpsError> {
     let host = find_host(ops, id)?;
     let now = ops.clock.now();
     let window = range::window(&query.range, &query.from, &query.to, now);
@@ -465,53 +502,130 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
         from_ms: window.from_ms,
         to_ms: window.to_ms,
         level: None,
-        max_points: CHART_POINTS_MAX,
+        max_points: points_max,
         interval_s: host.record.interval_s,
     };
-    let stored =
-        crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true)
-            .await?;
+    let stored = read_window(ops, &host, request, now).await?;
+    let by_ms = query.earlier_ms();
+    let earlier = SeriesRequest {
+        from_ms: request.from_ms - by_ms.unwrap_or(0),
+        to_ms: request.to_ms - by_ms.unwrap_or(0),
+        ..request
+    };
+    let stored_then = match by_ms {
+        Some(_) => read_window(ops, &host, earlier, now).await?,
+        None => crate::series::service::Window::default(),
+    };
+    let zone_minutes = query.zone_minutes;
     let name = host.name().to_owned();
-    // Slicing and drawing take milliseconds of processor: not on a thread that serves others.
-    let drawing = tokio::task::spawn_blocking(move || {
-        let inputs: Vec<Input<'_>> = stored
-            .slices
-            .iter()
-            .map(|(key, slice)| Input {
-                metric: key.metric,
-                instance: &key.instance,
-                slice,
-            })
-            .collect();
-        let frame = Window {
-            from_ms: window.from_ms,
-            to_ms: window.to_ms,
-            now_ms: now.0,
-            interval_s: request.interval_s,
-            label: &window.label,
-            node: &name,
-        };
-        let charts = chart::panels()
-            .iter()
-            .filter_map(|panel| chart::draw(panel, &frame, &inputs))
-            .collect();
-        let (from_ms, to_ms, label, mut notes) = (
-            window.from_ms,
-            window.to_ms,
-            window.label.clone(),
-            window.notes.clone(),
-        );
-        notes.extend(backfilled_note(&stored.backfilled));
-        ChartSet {
-            from_ms,
-            to_ms,
-            label,
-            notes,
-            charts,
-        }
+    let making = tokio::task::spawn_blocking(move || {
+        let (inputs, inputs_then) = (inputs(&stored), inputs(&stored_then));
+        make(Slices {
+            frame: Window {
+                from_ms: window.from_ms,
+                to_ms: window.to_ms,
+                now_ms: now.0,
+                interval_s: request.interval_s,
+                label: &window.label,
+                node: &name,
+                zone_minutes,
+            },
+            backfilled: &stored.backfilled,
+            window: &window,
+            inputs: &inputs,
+            earlier: by_ms.map(|by_ms| Earlier {
+                by_ms,
+                inputs: &inputs_then,
+            }),
+        })
     });
-    drawing.await.map_err(|error| {
-        tracing::error!(%error, node.id = id, "drawing charts failed");
+    making.await.map_err(|error| {
+        tracing::error!(%error, node.id = id, "reading charts failed");
         OpsError::Store
     })
+}
+
+async fn read_window(
+    ops: &Ops,
+    host: &HostLive,
+    request: SeriesRequest,
+    now: Timestamp,
+) -> Result<crate::series::service::Window, OpsError> {
+    let read =
+        crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true);
+    read.await
+}
+
+fn inputs(stored: &crate::series::service::Window) -> Vec<Input<'_>> {
+    stored
+        .slices
+        .iter()
+        .map(|(key, slice)| Input {
+            metric: key.metric,
+            instance: &key.instance,
+            slice,
+        })
+        .collect()
+}
+
+/// A node's charts, drawn.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet, OpsError> {
+    let network_bytes = query.network_bytes;
+    let mut set = with_slices(ops, id, query, CHART_POINTS_MAX, move |slices| ChartSet {
+        from_ms: slices.window.from_ms,
+        to_ms: slices.window.to_ms,
+        label: slices.window.label.clone(),
+        notes: slices
+            .window
+            .notes
+            .iter()
+            .cloned()
+            .chain(backfilled_note(slices.backfilled))
+            .collect(),
+        charts: chart::panels()
+            .iter()
+            .filter_map(|panel| {
+                let panel = panel.with_network_in(network_bytes);
+                chart::draw_with(
+                    &panel,
+                    &slices.frame,
+                    slices.inputs,
+                    slices.earlier.as_ref(),
+                )
+            })
+            .collect(),
+        events: Vec::new(),
+    })
+    .await?;
+    let happened = events::store::list_latest(ops.state.read(), Some(id), None, ANNOTATIONS_MAX);
+    set.events = happened
+        .await?
+        .into_iter()
+        .filter(|event| (set.from_ms..set.to_ms).contains(&event.at_ms))
+        .map(event_row)
+        .collect();
+    Ok(set)
+}
+
+/// The numbers behind a node's charts.
+///
+/// # Errors
+/// No such node, or the database.
+pub async fn points(ops: &Ops, id: &str, query: &RangeQuery) -> Result<PointSet, OpsError> {
+    let network_bytes = query.network_bytes;
+    with_slices(ops, id, query, READING_POINTS_MAX, move |slices| PointSet {
+        from_ms: slices.window.from_ms,
+        to_ms: slices.window.to_ms,
+        charts: chart::panels()
+            .iter()
+            .filter_map(|panel| {
+                let panel = panel.with_network_in(network_bytes);
+                chart::readout(&panel, &slices.frame, slices.inputs)
+            })
+            .collect(),
+    })
+    .await
 }

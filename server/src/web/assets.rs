@@ -7,7 +7,7 @@ use app::shell::Assets;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -66,6 +66,16 @@ pub async fn named(uri: Uri, headers: HeaderMap) -> Response {
         &headers,
         "public, max-age=3600",
     )
+}
+
+/// Files at the root that a browser must ask for each time: what they say decides about everything else it keeps.
+pub async fn fresh(uri: Uri, headers: HeaderMap) -> Response {
+    serve(uri.path().trim_start_matches('/'), &headers, "no-cache")
+}
+
+/// `/offline`: kept by the service worker, shown in place of any page that cannot be had.
+pub async fn offline() -> Html<String> {
+    Html(leptos::prelude::Owner::new().with(|| app::offline::offline_document(&current())))
 }
 
 fn serve(name: &str, headers: &HeaderMap, caching: &'static str) -> Response {

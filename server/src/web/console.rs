@@ -1,7 +1,7 @@
 //! The server's side of the console's ports; the fleet's is in `fleet::service`.
 
 use app::account::AccountPort;
-use app::account::view::{PageContext, UserView};
+use app::account::view::{AboutView, PageContext, UserView};
 use app::backend::Operator;
 use app::enroll::EnrollPort;
 use app::enroll::view::{CreatedToken, EnrolledNode, TokenForm, TokenStatus};
@@ -110,6 +110,35 @@ impl AccountPort for Console {
                 .map_err(OpsError::from)?,
         })
     }
+
+    async fn about(&self, who: &Operator) -> Result<AboutView, UiError> {
+        who.may(Action::ViewFleet)?;
+        let now = crate::health::api::found(&self.ops);
+        Ok(AboutView {
+            server_name: self.server_name.clone(),
+            version: now.version.to_owned(),
+            protocol: now.protocol,
+            server_key_fingerprint: now.server_key_fingerprint,
+            now_ms: now.now_ms,
+            started_at_ms: now.started_at_ms,
+            nodes: now.nodes.into(),
+            nodes_ok: now.nodes_ok.into(),
+            agent_sessions: wide(now.agent_sessions),
+            live_viewers: wide(now.live_viewers),
+            reports_stored: now.reports_stored,
+            reports_not_stored: now.reports_not_stored,
+            commit_us_mean: now.commit_ms_mean.map(|ms| (ms * 1000.0) as u32),
+            turned_away: now.shed.values().sum(),
+            database_bytes: now.database_bytes.values().sum(),
+            disk_free_bytes: now.disk_free_bytes,
+            resident_bytes: now.process.resident_bytes,
+        })
+    }
+}
+
+/// Counts as they cross to pages.
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[async_trait::async_trait]

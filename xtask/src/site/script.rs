@@ -39,12 +39,16 @@ pub fn bind(
     work_folder: &Path,
 ) -> anyhow::Result<Vec<(&'static str, Asset)>> {
     empty(work_folder)?;
+    let wasm = match profile {
+        Profile::Dev => wasm.to_vec(),
+        Profile::Release => super::slim::slim(wasm)?,
+    };
     let mut bindgen = Bindgen::new();
     bindgen
         .web(true)
         .context("wasm-bindgen refuses the target web")?;
     bindgen
-        .input_bytes("app", wasm.to_vec())
+        .input_bytes("app", wasm)
         .out_name("app")
         .typescript(false)
         .omit_default_module_path(true)

@@ -3,6 +3,7 @@
 //! Read by [`super::draw`] and by whoever loads its series. Invariant: one question a chart; the lines of one panel are
 //! all counted in the same unit and are either all one a host or all one an instance (tested).
 
+use app::fleet::readout::ValueKind;
 use domain::metric::Metric;
 use domain::metric::catalogue::Instance;
 
@@ -80,7 +81,30 @@ pub enum Shown {
     WhenAboveZero,
 }
 
+impl From<Kind> for ValueKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Percent => ValueKind::Percent,
+            Kind::Number => ValueKind::Number,
+            Kind::Count => ValueKind::Count,
+            Kind::BytesPerS => ValueKind::BytesPerS,
+            Kind::BitsPerS => ValueKind::BitsPerS,
+            Kind::PerS => ValueKind::PerS,
+            Kind::Span => ValueKind::Span,
+        }
+    }
+}
+
 impl Panel {
+    /// The same panel for people who count networks in bytes.
+    pub fn with_network_in(self, bytes: bool) -> Self {
+        let kind = match self.kind {
+            Kind::BitsPerS if bytes => Kind::BytesPerS,
+            kind => kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// Every metric to load for this panel.
     pub fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
         self.lines

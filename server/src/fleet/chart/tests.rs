@@ -20,6 +20,7 @@ fn window(range_ms: i64) -> Window<'static> {
         interval_s: 10,
         label: "last hour",
         node: "db-eu-2",
+        zone_minutes: 0,
     }
 }
 

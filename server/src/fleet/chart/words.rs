@@ -4,6 +4,7 @@
 //! what is not known is said to be unknown, never written as 0. Text from hosts passes through as it is: whoever writes
 //! markup escapes it.
 
+use app::account::preferences::Zone;
 use app::format;
 use domain::chart::ticks::{nice_byte_ticks, nice_ticks, time_ticks};
 use domain::time::{Timestamp, civil};
@@ -27,16 +28,7 @@ const MONTHS: [&str; 12] = [
 
 /// A value as it is written in legends and sentences.
 pub fn value(kind: Kind, value: f64) -> String {
-    match kind {
-        Kind::Percent => format::percent(value),
-        Kind::Number => format::load(value, None),
-        // A cast to u64 stops at 0 and at its limit.
-        Kind::Count => format::count(value.round() as u64),
-        Kind::BytesPerS => format::bytes_per_s(value),
-        Kind::BitsPerS => format::bits_per_s(value),
-        Kind::PerS => format::per_s(value),
-        Kind::Span => format::duration_ms((value * 1000.0) as i64),
-    }
+    app::fleet::readout::value(kind.into(), value)
 }
 
 /// Round values, ascending from 0, that cover `0..=greatest`; the last is the upper edge of the plot.
@@ -93,12 +85,15 @@ pub fn unit(kind: Kind, levels: &[f64]) -> String {
 
 /// Instants of the time axis.
 pub fn instants(window: &Window<'_>) -> Vec<i64> {
-    time_ticks(window.from_ms, window.to_ms, TIME_TICKS_MAX)
+    let by_ms = i64::from(window.zone_minutes) * 60_000;
+    let ticks = time_ticks(window.from_ms + by_ms, window.to_ms + by_ms, TIME_TICKS_MAX);
+    ticks.into_iter().map(|at_ms| at_ms - by_ms).collect()
 }
 
-/// Text at an instant, in UTC: `14:30`, `14:30:15` in short windows, `22 Nov` at midnight, `Nov 2026` in long ones.
+/// Text at an instant, on the reader's clock: `14:30`, `14:30:15` in short windows, `22 Nov` at midnight, `Nov 2026` in long ones.
 pub fn instant(window: &Window<'_>, at_ms: i64) -> String {
     let range_ms = window.to_ms.saturating_sub(window.from_ms);
+    let at_ms = on_clock(window, at_ms);
     let c = civil(Timestamp(at_ms));
     let month = month(c.month);
     if range_ms > 300 * DAY_MS {
@@ -119,10 +114,15 @@ fn month(number: u8) -> &'static str {
         .unwrap_or_default()
 }
 
-/// The instant of a peak, in UTC; with its day when the window is longer than one.
+fn on_clock(window: &Window<'_>, at_ms: i64) -> i64 {
+    at_ms + i64::from(window.zone_minutes) * 60_000
+}
+
+/// The instant of a peak, on the reader's clock; with its day when the window is longer than one.
 fn moment(window: &Window<'_>, at_ms: i64) -> String {
-    let c = civil(Timestamp(at_ms));
-    let clock = format!("{:02}:{:02} UTC", c.hour, c.minute);
+    let c = civil(Timestamp(on_clock(window, at_ms)));
+    let zone = Zone(window.zone_minutes).name();
+    let clock = format!("{:02}:{:02} {zone}", c.hour, c.minute);
     if window.to_ms.saturating_sub(window.from_ms) > DAY_MS {
         format!("{} {} {clock}", c.day, month(c.month))
     } else {

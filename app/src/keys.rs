@@ -1,0 +1,194 @@
+//! Keys: one listener, and the sheet that names them.
+//!
+//! A single letter presses the control that says it is its key (`data-shortcut`), so that no key does what no control does.
+//! `g` and a letter lead to pages. Letters count only outside of what takes text, without modifiers, and not where somebody
+//! has switched them off (WCAG 2.1.4); Ctrl K always opens the palette.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use wasm_bindgen::JsCast;
+
+use crate::account::preferences::Preferences;
+use crate::search::PaletteState;
+use crate::ui::Icon;
+
+/// After `g`: where letters lead.
+const PLACES: [(&str, &str, &str); 3] = [
+    ("o", "/", "Overview"),
+    ("n", "/nodes", "Nodes"),
+    ("s", "/settings/profile", "Settings"),
+];
+
+/// What the sheet says besides.
+const KEYS: [(&str, &str); 11] = [
+    ("Ctrl K", "Search: nodes, clusters, pages, actions"),
+    ("/", "To the filter"),
+    ("p", "Pause or resume live updates"),
+    ("r", "Refresh the page"),
+    ("u", "Times in UTC, or in this browser’s zone"),
+    ("c", "Copy the host name"),
+    ("[ ]", "Charts: the window before, after"),
+    ("z", "Charts: zoom out"),
+    ("← →", "On a chart: from point to point; Enter zooms in"),
+    ("Esc", "Close, or leave a chart"),
+    ("?", "This sheet"),
+];
+
+/// How long `g` waits for its letter.
+const CHORD_MS: f64 = 1_500.0;
+
+/// The sheet; a context given by the frame.
+#[derive(Clone, Copy)]
+pub struct KeySheetState(NodeRef<leptos::html::Dialog>);
+
+impl Default for KeySheetState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KeySheetState {
+    /// Closed.
+    pub fn new() -> Self {
+        Self(NodeRef::new())
+    }
+
+    /// Shows it.
+    pub fn open(self) {
+        if let Some(dialog) = self.0.get_untracked().filter(|dialog| !dialog.open()) {
+            let _shown = dialog.show_modal();
+        }
+    }
+}
+
+/// Listens as long as the calling component lives.
+pub fn listen(palette: PaletteState, sheet: KeySheetState) {
+    let navigate = use_navigate();
+    let are_on = use_context::<Preferences>().unwrap_or_default().keys;
+    let chord_at = StoredValue::new(f64::NEG_INFINITY);
+    Effect::new(move |_| {
+        let navigate = navigate.clone();
+        let handle = window_event_listener(leptos::ev::keydown, move |event| {
+            let key = event.key();
+            if (event.ctrl_key() || event.meta_key())
+                && !event.alt_key()
+                && key.eq_ignore_ascii_case("k")
+            {
+                event.prevent_default();
+                palette.open();
+                return;
+            }
+            if !are_on
+                || event.ctrl_key()
+                || event.meta_key()
+                || event.alt_key()
+                || event.repeat()
+                || takes_text(&event)
+            {
+                return;
+            }
+            let now = crate::live::steady_now_ms();
+            if now - chord_at.get_value() < CHORD_MS {
+                chord_at.set_value(f64::NEG_INFINITY);
+                if let Some((_, path, _)) = PLACES.iter().find(|(letter, ..)| *letter == key) {
+                    event.prevent_default();
+                    navigate(path, NavigateOptions::default());
+                }
+                return;
+            }
+            match key.as_str() {
+                "g" => chord_at.set_value(now),
+                "?" => sheet.open(),
+                "r" => {
+                    let _loading = window().location().reload();
+                }
+                _ => {
+                    if press(&key) {
+                        event.prevent_default();
+                    }
+                }
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+}
+
+/// Is the key meant for a field, or for a dialog that is open?
+fn takes_text(event: &leptos::ev::KeyboardEvent) -> bool {
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let inside = target.and_then(|element| {
+        element
+            .closest("input, textarea, select, [contenteditable], dialog")
+            .ok()
+            .flatten()
+    });
+    inside.is_some() || matches!(document().query_selector("dialog[open]"), Ok(Some(_)))
+}
+
+/// Presses the control whose key this is, or gives it focus where it takes text.
+fn press(key: &str) -> bool {
+    // Letters and marks that stand in attributes as they are.
+    if !matches!(key, "/" | "p" | "u" | "c" | "[" | "]" | "z") {
+        return false;
+    }
+    let found = document().query_selector(&format!("[data-shortcut=\"{key}\"]"));
+    let Some(control) = found
+        .ok()
+        .flatten()
+        .and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok())
+    else {
+        return false;
+    };
+    if control.matches("input").unwrap_or(false) {
+        let _focused = control.focus();
+    } else {
+        control.click();
+    }
+    true
+}
+
+/// The dialog that names the keys. Stands once on every page.
+#[component]
+pub fn KeySheet() -> impl IntoView {
+    let KeySheetState(dialog) = expect_context::<KeySheetState>();
+    let are_on = use_context::<Preferences>().unwrap_or_default().keys;
+    let row = |keys: String, words: &'static str| {
+        let keys: Vec<_> = keys
+            .split(' ')
+            .map(|key| view! { <kbd>{key.to_owned()}</kbd> })
+            .collect();
+        view! { <div><dt>{keys}</dt><dd>{words}</dd></div> }
+    };
+    let places: Vec<_> = PLACES
+        .iter()
+        .map(|(letter, _, words)| row(format!("g {letter}"), words))
+        .collect();
+    let keys: Vec<_> = KEYS
+        .iter()
+        .map(|(keys, words)| row((*keys).to_owned(), words))
+        .collect();
+    let off = (!are_on)
+        .then(|| view! { <p class="note">"Single keys are switched off; Ctrl K works."</p> });
+    view! {
+        <dialog class="key-sheet" aria-labelledby="key-sheet-heading" node_ref=dialog>
+            <header class="key-sheet-header">
+                <h2 id="key-sheet-heading">"Keys"</h2>
+                <form method="dialog"><button class="button" type="submit">"Close"</button></form>
+            </header>
+            {off}
+            <dl class="key-list">{keys}{places}</dl>
+            <p class="key-sheet-foot">"Switch single keys off in the "<a href="/settings/profile">"profile"</a>"."</p>
+        </dialog>
+    }
+    .into_any()
+}
+
+/// Opens the sheet.
+#[component]
+pub fn KeySheetButton() -> impl IntoView {
+    let sheet = expect_context::<KeySheetState>();
+    view! { <button type="button" class="menu-item needs-script" aria-keyshortcuts="?" on:click=move |_| sheet.open()><Icon name="keyboard" />"Keys"</button> }
+}

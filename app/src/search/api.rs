@@ -1,0 +1,37 @@
+//! The search's port, and the server function over it.
+
+use leptos::prelude::*;
+
+use super::view::Hit;
+use crate::error::UiError;
+#[cfg(feature = "ssr")]
+use crate::{
+    backend::{backend, operator},
+    error::answer,
+};
+
+/// What a search needs of the server.
+#[cfg(feature = "ssr")]
+#[async_trait::async_trait]
+pub trait SearchPort: Send + Sync {
+    /// Nodes and clusters for these words, the likeliest first, and few.
+    async fn search(&self, who: &crate::backend::Operator, q: &str) -> Result<Vec<Hit>, UiError>;
+}
+
+/// Everything that goes by these words.
+#[server(prefix = "/fn", endpoint = "search")]
+pub async fn search(q: String) -> Result<Vec<Hit>, UiError> {
+    answer(async move {
+        let who = operator()?;
+        let mut hits = backend()?.search(&who, &q).await?;
+        let places = super::view::places(&q, who.role);
+        // Without words there is nothing to prefer a node by: pages first.
+        if q.trim().is_empty() {
+            hits.splice(0..0, places);
+        } else {
+            hits.extend(places);
+        }
+        Ok(hits)
+    })
+    .await
+}

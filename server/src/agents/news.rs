@@ -1,0 +1,191 @@
+//! What a hello or a report tells about the host itself, where that is news: facts, collectors, lists, the agent.
+//!
+//! Written before the report's samples, by [`crate::fleet::writer`], as upserts that may be repeated; in memory only
+//! after that.
+
+use std::collections::BTreeMap;
+
+use domain::fleet::CollectorOutcome;
+use protocol::keys::short_digest;
+use protocol::v1::hello::Hello;
+use protocol::v1::report::{Facts, Record};
+
+use super::ingest;
+use crate::error::OpsError;
+use crate::fleet::live::HostLive;
+use crate::fleet::store::StoredSection;
+use crate::fleet::writer::{HostEvent, HostNews};
+use crate::ops::Ops;
+use crate::series::writer::NewRecord;
+use protocol::http::Code;
+
+/// Lists of one host that are kept; later versions may add kinds, but not without end.
+const SECTION_KINDS_MAX: usize = 32;
+
+/// Stores version, interval and suggestions when a hello tells others than we hold.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_hello(ops: &Ops, host: &HostLive, hello: &Hello) -> Result<(), OpsError> {
+    let version = domain::text::clean_label(&hello.agent_version);
+    let interval_s = hello.interval_s.clamp(1, 3_600);
+    let suggested = ingest::suggested(hello.suggested.as_ref());
+    if host.record.agent_version == version
+        && host.record.interval_s == interval_s
+        && host.record.suggested == suggested
+    {
+        return Ok(());
+    }
+    let news = HostNews {
+        host_id: host.record.id.clone(),
+        agent: Some((version.clone(), interval_s, suggested.clone())),
+        ..HostNews::default()
+    };
+    ops.news.write(news).await?;
+    ops.live.update(host.record.no, |host| {
+        host.record.agent_version = version;
+        host.record.interval_s = interval_s;
+        host.record.suggested = suggested;
+    });
+    Ok(())
+}
+
+/// Stores what of a report is news about the host; `placed` are its records in time.
+///
+/// # Errors
+/// Facts that cannot be read, or the database refuses.
+pub async fn of_report(
+    ops: &Ops,
+    host: &HostLive,
+    records: &[Record],
+    placed: &[NewRecord],
+) -> Result<(), OpsError> {
+    let facts = new_facts(host, records)?;
+    let runs = records
+        .iter()
+        .rev()
+        .find_map(|record| record.collectors.as_deref());
+    let collectors = runs.map(ingest::collectors);
+    let changed = |new: &&Vec<CollectorOutcome>| outcomes(new) != outcomes(&host.record.collectors);
+    let sections = new_sections(host, records, placed);
+    let news = HostNews {
+        host_id: host.record.id.clone(),
+        agent: None,
+        facts: facts
+            .as_ref()
+            .map(|(bytes, digest, wire)| (ingest::facts(wire).hostname, bytes.clone(), *digest)),
+        collectors: collectors.as_ref().filter(changed).cloned(),
+        events: facts
+            .as_ref()
+            .map_or_else(Vec::new, |(_, _, wire)| changes(ops, host, wire)),
+        sections: sections.clone(),
+    };
+    ops.news.write(news).await?;
+    if facts.is_none() && collectors.is_none() && sections.is_empty() {
+        return Ok(());
+    }
+    ops.live.update(host.record.no, |live| {
+        if let Some((_, digest, wire)) = facts {
+            let cleaned = ingest::facts(&wire);
+            live.record.hostname.clone_from(&cleaned.hostname);
+            live.record.facts_digest = Some(digest);
+            live.record.facts = Some(wire);
+            live.facts = Some(cleaned);
+        }
+        if let Some(collectors) = collectors {
+            live.record.collectors = collectors;
+        }
+        let held = sections
+            .iter()
+            .map(|section| (section.kind, section.digest));
+        live.sections.extend(held);
+    });
+    Ok(())
+}
+
+type EncodedFacts = (Vec<u8>, [u8; 8], Facts);
+
+fn new_facts(host: &HostLive, records: &[Record]) -> Result<Option<EncodedFacts>, OpsError> {
+    let told = records
+        .iter()
+        .rev()
+        .find_map(|record| record.facts.as_deref())
+        .map(|bytes| (bytes, short_digest(bytes)))
+        .filter(|(_, digest)| Some(*digest) != host.record.facts_digest);
+    let Some((bytes, digest)) = told else {
+        return Ok(None);
+    };
+    let wire = protocol::wire::decode("facts", bytes)
+        .map_err(|error| OpsError::agent(Code::Malformed, error.to_string()))?;
+    Ok(Some((bytes.to_vec(), digest, wire)))
+}
+
+/// The last of each list, where it differs from what we hold.
+fn new_sections(host: &HostLive, records: &[Record], placed: &[NewRecord]) -> Vec<StoredSection> {
+    let mut latest = BTreeMap::new();
+    for (record, placed) in records.iter().zip(placed) {
+        for section in record.sections.iter().flatten() {
+            let stored = StoredSection {
+                kind: section.kind,
+                digest: short_digest(&section.body),
+                taken_at_ms: placed.t_ms,
+                body: section.body.clone(),
+            };
+            latest.insert(section.kind, stored);
+        }
+    }
+    latest.retain(|kind, section| host.sections.get(kind) != Some(&section.digest));
+    let room = SECTION_KINDS_MAX.saturating_sub(host.sections.len());
+    latest
+        .into_values()
+        .enumerate()
+        .filter(|(at, section)| *at < room || host.sections.contains_key(&section.kind))
+        .map(|(_, section)| section)
+        .collect()
+}
+
+/// What of changed facts is worth an entry in the log: a reboot, another system, kernel or name.
+fn changes(ops: &Ops, host: &HostLive, wire: &Facts) -> Vec<HostEvent> {
+    let Some(before) = &host.facts else {
+        return Vec::new();
+    };
+    let after = ingest::facts(wire);
+    let mut changes: Vec<(&'static str, String)> = Vec::new();
+    if before.boot_id != after.boot_id {
+        changes.push(("host rebooted", String::new()));
+    }
+    for (verb, old, new) in [
+        ("operating system changed", &before.os, &after.os),
+        ("kernel changed", &before.kernel, &after.kernel),
+    ] {
+        if let (Some(old), Some(new)) = (old, new)
+            && old != new
+        {
+            changes.push((verb, format!("{old} → {new}")));
+        }
+    }
+    if before.hostname != after.hostname {
+        changes.push((
+            "host renamed",
+            format!("{} → {}", before.hostname, after.hostname),
+        ));
+    }
+    let at = ops.clock.now();
+    changes
+        .into_iter()
+        .map(|(verb, detail)| HostEvent {
+            at,
+            verb,
+            subject: host.name().to_owned(),
+            node_id: host.record.node_id.clone(),
+            detail,
+        })
+        .collect()
+}
+
+/// Outcomes without durations, which differ each time.
+fn outcomes(runs: &[CollectorOutcome]) -> Vec<(domain::fleet::Collector, &domain::fleet::Outcome)> {
+    runs.iter()
+        .map(|run| (run.collector, &run.outcome))
+        .collect()
+}
