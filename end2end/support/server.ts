@@ -16,6 +16,8 @@ const run = promisify(execFile);
 /** A program that ends by itself; its stdout. What it needs to read comes through stdin, not through its arguments. */
 async function runToEnd(path: string, args: string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<string> {
   const running = run(path, args, { env: { ...process.env, ...env }, timeout: START_MS_MAX });
+  // One that ends without reading is no problem; how it ended is told below.
+  running.child.stdin?.on("error", () => undefined);
   running.child.stdin?.end(input);
   return (await running).stdout.trimEnd();
 }

@@ -73,8 +73,8 @@ pub fn NodePage() -> impl IntoView {
         <FailedServices node sections />
         {followed_part(source(), about)}
         <NodeCharts node asked range id />
-        <NodeLists node sections />
         {followed_part(source(), tail)}
+        <NodeLists node sections />
     }
     .into_any()
 }

@@ -22,7 +22,7 @@ use crate::ui::{Panel, StatusBadge, StatusMark};
 #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
 const EVERY_MS: i64 = 10_000;
 /// Rows that are open without asking.
-const ROWS_SHOWN: usize = 12;
+const ROWS_SHOWN: usize = 10;
 /// Older than this, a time of day says too little.
 const SAME_DAY_MS: i64 = 12 * 3_600_000;
 
@@ -336,16 +336,21 @@ fn ports_table(rows: &[OpenPort<'_>]) -> AnyView {
 fn certificates_table(list: &Taken<CertificateRow>, now_ms: i64) -> AnyView {
     let mut sorted: Vec<&CertificateRow> = list.rows.iter().collect();
     sorted.sort_by_key(|certificate| (certificate.not_after_ms, certificate.port));
-    let or_nameless = |name: &str| if name.is_empty() { "no name" } else { name }.to_owned();
     let rows: Vec<_> = sorted
         .into_iter()
         .map(|certificate| {
             let (status, words) = validity(now_ms, certificate.not_after_ms);
             let until = format_utc(Timestamp(certificate.not_after_ms));
+            let subject = match certificate.subject.as_str() {
+                "" => "no name".into_any(),
+                name => view! { <bdi>{name.to_owned()}</bdi> }.into_any(),
+            };
+            let issuer = Some(certificate.issuer.clone()).filter(|name| !name.is_empty());
+            let issuer = issuer
+                .map(|name| view! { <span class="of list-detail">"by "<bdi>{name}</bdi></span> });
             view! {
                 <tr>
-                    <th scope="row"><bdi>{or_nameless(&certificate.subject)}</bdi>
-                        <span class="of list-detail">"by "<bdi>{or_nameless(&certificate.issuer)}</bdi></span></th>
+                    <th scope="row">{subject}{issuer}</th>
                     <td class="number mono">{certificate.port}</td>
                     <td title=until><StatusBadge status text=words /></td>
                 </tr>
