@@ -88,7 +88,7 @@ test("from set-up to signing out", async ({ page, context, watch }) => {
 
   await test.step("the theme", async () => {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Settings" }).click();
-    const theme = page.getByRole("main").getByRole("form", { name: "Theme" });
+    const theme = page.getByRole("main").getByRole("group", { name: "Theme" });
     await expect(page.locator("html")).not.toHaveAttribute("data-theme");
     await theme.getByRole("button", { name: "Dark" }).click();
     await expect(page).toHaveURL(`${site.url}/settings/profile`);
