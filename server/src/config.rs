@@ -182,8 +182,10 @@ pub struct ConfigErrors(pub Vec<String>);
 
 impl BackupFile {
     fn settings(self) -> Result<BackupSettings, String> {
-        let mut settings = BackupSettings::default();
-        settings.dir = self.dir;
+        let mut settings = BackupSettings {
+            dir: self.dir,
+            ..BackupSettings::default()
+        };
         if let Some(keep) = self.keep {
             settings.policy.keep = keep;
         }
