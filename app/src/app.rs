@@ -5,15 +5,14 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use crate::account::{
-    AboutPage, LoginPage, ProfilePage, SetupPage, api::load_page_context, preferences::Preferences,
-};
+use crate::account::{AboutPage, LoginPage, ProfilePage, SetupPage, api::load_page_context};
 use crate::enroll::AddNodePage;
 use crate::fleet::{NodePage, NodesListPage, OverviewPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
+use crate::preferences::Preferences;
 use crate::search::SearchPage;
 use crate::ui::{Copied, IconSprite};
 

@@ -7,13 +7,13 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 
-use crate::account::preferences::{self, Preferences, Zone};
-use crate::account::view::{PageContext, Theme};
+use crate::account::view::PageContext;
 use crate::format;
 use crate::installed::{self, NewVersion};
 use crate::keys::{self, KeySheet, KeySheetButton, KeySheetState};
 use crate::live::{Live, Phase};
 use crate::page::Context;
+use crate::preferences::{self, Preferences, Theme, Zone};
 use crate::search::{Palette, PaletteState, SearchButton};
 use crate::ui::{Banner, Icon, Logo, Tone};
 use crate::url;

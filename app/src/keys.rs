@@ -9,7 +9,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast;
 
-use crate::account::preferences::Preferences;
+use crate::preferences::Preferences;
 use crate::search::PaletteState;
 use crate::ui::Icon;
 

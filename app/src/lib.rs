@@ -23,6 +23,7 @@ pub mod live;
 pub mod offline;
 pub mod page;
 pub mod pages;
+pub mod preferences;
 pub mod search;
 pub mod shell;
 pub mod ui;

@@ -4,9 +4,9 @@
 //! scripts run only from our own origin or with this response's nonce.
 
 #[cfg(feature = "ssr")]
-use crate::account::preferences::{Density, Preferences};
+use crate::preferences::Theme;
 #[cfg(feature = "ssr")]
-use crate::account::view::Theme;
+use crate::preferences::{Density, Preferences};
 #[cfg(feature = "ssr")]
 use crate::{App, ui::IconSprite};
 #[cfg(feature = "ssr")]

@@ -149,6 +149,8 @@ async fn no_record_is_lost_or_doubled_when_the_agent_is_killed() {
     };
     std::fs::create_dir(&agent.folder).unwrap();
     std::fs::write(agent.folder.join("agent.toml"), "interval = \"1s\"\n").unwrap();
+    // Named explicitly, so it must exist; an empty one means observe only.
+    std::fs::write(agent.folder.join("policy.toml"), "").unwrap();
     let server = Server::start(&data, "127.0.0.1:0");
     let (listen, url) = (server.listen().to_owned(), server.url.clone());
     let mut server = Some(server);

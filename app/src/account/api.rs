@@ -27,7 +27,7 @@ pub trait AccountPort: Send + Sync {
 #[server(prefix = "/fn", endpoint = "page-context")]
 pub async fn load_page_context() -> Result<PageContext, UiError> {
     answer(async {
-        let theme = super::view::Theme::of_request();
+        let theme = crate::preferences::Theme::of_request();
         let context = backend()?.page_context(operator().ok().as_ref()).await?;
         Ok(PageContext {
             theme: theme.as_str().to_owned(),

@@ -3,7 +3,6 @@
 mod about;
 pub mod api;
 mod login;
-pub mod preferences;
 mod profile;
 mod setup;
 pub mod view;

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::preferences::{Density, Preferences, Zone};
 use crate::frame::ThemeSwitch;
 use crate::page::Context;
+use crate::preferences::{Density, Preferences, Zone};
 use crate::ui::{PageHeader, Panel};
 
 /// Offsets in use, in minutes.

@@ -9,8 +9,8 @@ use leptos::prelude::*;
 
 use super::readout::silence;
 use super::view::{ChartSet, EventRow};
-use crate::account::preferences::{Preferences, instant, on_clock};
 use crate::format;
+use crate::preferences::{Preferences, instant, on_clock};
 
 /// Lines in a chart at most; further ones stand in the list alone.
 const LINES_MAX: usize = 24;

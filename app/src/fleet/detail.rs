@@ -15,10 +15,10 @@ use super::sections::{FailedServices, NodeLists};
 use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
 use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
-use crate::account::preferences::network_rate;
 use crate::error::UiError;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
+use crate::preferences::network_rate;
 use crate::ui::{Age, CopyButton, Icon, Instant, Meter, Panel, StatusMark};
 use crate::{format, url};
 

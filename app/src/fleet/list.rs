@@ -10,9 +10,9 @@ use super::parts::{node_badge, node_link, report_age};
 use super::query::{COLUMNS, Column, PER_CHOICES, PER_DEFAULT};
 use super::view::{LiveTopic, LiveUpdate, NodeRow, NodesPage, NodesQuery};
 use super::words::is_current;
-use crate::account::preferences::Preferences;
 use crate::format;
 use crate::page::{Followed, follow, followed};
+use crate::preferences::Preferences;
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill};
 
 /// `/nodes`

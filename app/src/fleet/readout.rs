@@ -6,8 +6,8 @@
 use domain::metric::Gap;
 use serde::{Deserialize, Serialize};
 
-use crate::account::preferences::{on_clock, time_of_day};
 use crate::format;
+use crate::preferences::{on_clock, time_of_day};
 
 /// As in charts: a point stands for nothing that is further away than this many steps.
 const REACH_STEPS: f64 = 2.5;

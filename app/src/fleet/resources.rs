@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use super::view::NodeDetail;
 use super::words::{collector_label, outcome_words};
-use crate::account::preferences::network_rate;
 use crate::format;
+use crate::preferences::network_rate;
 use crate::ui::{CopyButton, Meter, Panel};
 
 impl NodeDetail {

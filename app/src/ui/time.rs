@@ -3,8 +3,8 @@
 use domain::time::{Timestamp, format_iso};
 use leptos::prelude::*;
 
-use crate::account::preferences::instant;
 use crate::format;
+use crate::preferences::instant;
 
 /// Younger than this is said as an age.
 const RECENT_MS: i64 = 86_400_000;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use app::account::preferences::Preferences;
 use app::account::view::FormFeedback;
+use app::preferences::Preferences;
 use axum::extract::{Extension, Form, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};

@@ -4,8 +4,8 @@
 //! what is not known is said to be unknown, never written as 0. Text from hosts passes through as it is: whoever writes
 //! markup escapes it.
 
-use app::account::preferences::Zone;
 use app::format;
+use app::preferences::Zone;
 use domain::chart::ticks::{nice_byte_ticks, nice_ticks, time_ticks};
 use domain::time::{Timestamp, civil};
 

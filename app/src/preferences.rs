@@ -4,8 +4,76 @@
 //! Invariant: what is not one of the values that are offered counts as not said. `POST /preferences` writes them; it takes
 //! the same lists ([`Preferences::accepts`]).
 
-use super::view::Theme;
 use crate::format;
+
+/// Light, dark, or as the operating system has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the operating system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// In the order of the switch.
+    pub const ALL: [Theme; 3] = [Theme::System, Theme::Light, Theme::Dark];
+    /// Cookie and form field that carry it.
+    pub const KEY: &str = "theme";
+
+    /// As in the cookie and the form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Theme::System => "system",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// As on the switch.
+    pub fn label(self) -> &'static str {
+        match self {
+            Theme::System => "System",
+            Theme::Light => "Light",
+            Theme::Dark => "Dark",
+        }
+    }
+
+    /// Anything else counts as [`Theme::System`].
+    pub fn from_name(name: &str) -> Self {
+        Theme::ALL
+            .into_iter()
+            .find(|theme| theme.as_str() == name)
+            .unwrap_or_default()
+    }
+
+    /// From a `Cookie` header.
+    pub fn from_cookies(header: &str) -> Self {
+        header
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| *name == Theme::KEY)
+            .map(|(_, value)| Theme::from_name(value))
+            .unwrap_or_default()
+    }
+
+    /// Of the request that is being answered.
+    #[cfg(feature = "ssr")]
+    pub fn of_request() -> Self {
+        leptos::prelude::use_context::<http::request::Parts>()
+            .and_then(|parts| {
+                parts
+                    .headers
+                    .get(http::header::COOKIE)
+                    .and_then(|v| v.to_str().ok())
+                    .map(Self::from_cookies)
+            })
+            .unwrap_or_default()
+    }
+}
 
 /// Which clock times are written by: minutes east of UTC, 0 for UTC itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -233,5 +301,18 @@ mod tests {
         assert_eq!(Zone(60).value(), "60");
         assert_eq!(Zone(0).value(), "utc");
         assert_eq!(Zone(60).shifted_ms(0), 3_600_000);
+    }
+
+    #[test]
+    fn the_theme_is_one_cookie_among_others() {
+        for (header, theme) in [
+            ("theme=dark", Theme::Dark),
+            ("session=abc; theme=light; x=y", Theme::Light),
+            ("mytheme=dark", Theme::System),
+            ("theme=purple", Theme::System),
+            ("", Theme::System),
+        ] {
+            assert_eq!(Theme::from_cookies(header), theme, "{header}");
+        }
     }
 }
