@@ -20,7 +20,7 @@ use protocol::keys::fingerprint;
 use protocol::v1::enroll::{EnrollRequest, ServerProof};
 use protocol::v1::hello::{Hello, HelloAnswer};
 use protocol::v1::report::{EarlierBoot, Facts, Group, Record, Report, ReportAnswer};
-use protocol::v1::section::{Certificates, Processes, Sockets, Units};
+use protocol::v1::section::{Certificates, Connections, Processes, Servers, Sockets, Units};
 use protocol::wire;
 use support::*;
 
@@ -135,6 +135,19 @@ fn report_and_its_answer() {
     );
 }
 
+/// Added with product packs and the graph of connections.
+#[test]
+fn record_with_servers_and_connections() {
+    let stored = same_bytes("record_servers", &wire::encode(&servers_record()));
+    let record: Record = wire::decode("record", &stored).unwrap();
+    assert_eq!(record, servers_record());
+    let sections = record.sections.unwrap();
+    let told: Servers = wire::decode("servers", &sections[0].body).unwrap();
+    assert_eq!(told, servers());
+    let told: Connections = wire::decode("connections", &sections[1].body).unwrap();
+    assert_eq!(told, connections());
+}
+
 /// Added with the spool on disk, which outlives a boot.
 #[test]
 fn report_from_an_earlier_boot() {
@@ -217,6 +230,7 @@ fn every_stored_message_is_looked_at() {
         "hello_answer_sections.json",
         "hello_suggested.json",
         "record_sections.json",
+        "record_servers.json",
         "report.json",
         "report_answer.json",
         "report_earlier_boots.json",
@@ -285,6 +299,12 @@ fn fields_that_later_versions_add_are_skipped() {
     tolerates_added_field(&sockets().listeners[0]);
     tolerates_added_field(&certificates());
     tolerates_added_field(&certificates().certificates[0]);
+    tolerates_added_field(&servers());
+    tolerates_added_field(&servers().servers[0]);
+    tolerates_added_field(&probe());
+    tolerates_added_field(&connections());
+    tolerates_added_field(&connections().listeners[0]);
+    tolerates_added_field(&connections().flows[0]);
     tolerates_added_field(&suggested());
     tolerates_added_field(&hello_answer_with_sections());
     tolerates_added_field(&hello_answer_with_sections().sections.unwrap()[0]);

@@ -19,6 +19,24 @@ pub struct NodeRow {
     pub system: String,
     /// Cluster slug.
     pub cluster: String,
+    /// Role in the cluster.
+    pub role: Option<String>,
+    /// Product found there, such as "Apache Tomcat".
+    pub product: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Sub-domain of its cluster (Carbon).
+    pub sub_domain: Option<String>,
+    /// Name of the node of its host; its own name for a host.
+    pub host_name: String,
+    /// First address of its host that is not loopback.
+    pub address: Option<String>,
+    /// Where its own console is.
+    pub console_url: Option<String>,
+    /// Free labels.
+    pub tags: std::collections::BTreeMap<String, String>,
+    /// Does it count in its cluster's roll-up? A host with servers of its own does not.
+    pub counts: bool,
     /// Worst of what is known.
     pub status: Status,
     /// Whether it reports.
@@ -52,8 +70,22 @@ pub struct Headline {
     pub load1: Option<f64>,
     /// Processors online, to read the load by.
     pub cpu_count: Option<u32>,
-    /// Seconds since boot.
+    /// Seconds since boot, or since the server's process began.
     pub uptime_s: Option<f64>,
+    /// Memory installed in the host.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory of the host that programs can still get.
+    pub memory_available_bytes: Option<f64>,
+    /// Resident memory of a server's processes.
+    pub memory_used_bytes: Option<f64>,
+    /// Threads of a server.
+    pub threads: Option<f64>,
+    /// Open files of a server.
+    pub open_files: Option<f64>,
+    /// How long a server's health probe took.
+    pub probe_ms: Option<f64>,
+    /// TCP connections: of a server, or of the host.
+    pub connections: Option<f64>,
 }
 
 /// Nodes by status, worst first; statuses without nodes are left out.

@@ -107,6 +107,9 @@ pub fn collector_label(collector: Collector) -> &'static str {
         Collector::TopProcesses => "Busiest processes",
         Collector::Units => "Services",
         Collector::Listeners => "Where it listens",
+        Collector::Servers => "Servers found by product packs",
+        Collector::Connections => "TCP connections",
+        Collector::Probes => "Health probes of servers",
     }
 }
 

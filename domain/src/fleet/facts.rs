@@ -121,6 +121,9 @@ collectors! {
     TopProcesses = 14, "top_processes";
     Units = 15, "units";
     Listeners = 16, "listeners";
+    Servers = 17, "servers";
+    Connections = 18, "connections";
+    Probes = 19, "probes";
 }
 
 /// How a collector's last run ended.

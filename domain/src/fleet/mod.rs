@@ -3,11 +3,16 @@
 mod facts;
 mod liveness;
 mod sections;
+mod server;
 mod status;
 
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
 pub use liveness::{Liveness, Observation, liveness, no_data_after_ms};
 pub use sections::{
     CertificateRow, ListenerRow, ProcessRow, Sections, Suggested, Taken, UnitRow, tcp_state,
+};
+pub use server::{
+    Admission, Placement, ProbeResult, ServerFacts, ServerState, ServerTrouble, place,
+    server_liveness, server_status,
 };
 pub use status::{Status, status_of};

@@ -60,6 +60,8 @@ pub enum Instance {
     Processor,
     /// One a sensor.
     Sensor,
+    /// One a server that was found on the host, by its key.
+    Server,
 }
 
 macro_rules! metrics {
@@ -162,6 +164,16 @@ metrics! {
     NetworkErrorsPerS = 64, "network_errors_per_s", "net.errors", PerSecond, 2, Interface, "Packets lost to errors, both directions (/proc/net/dev).";
     NetworkDropsPerS = 65, "network_drops_per_s", "net.drops", PerSecond, 2, Interface, "Packets dropped, both directions (/proc/net/dev).";
     TemperatureCelsius = 70, "temperature_celsius", "temp", Celsius, 1, Sensor, "What a sensor tells (/sys/class/hwmon temp*_input).";
+    ServerUp = 80, "server_up", "up", Count, 0, Server, "1 while the server's process runs and its health probe, if it has one, is answered as it should; else 0.";
+    ServerCpuUsedRatio = 81, "server_cpu_used_ratio", "server.cpu", Ratio, 3, Server, "Processor time of the server's processes, of all processors (/proc/PID/stat).";
+    ServerMemoryBytes = 82, "server_memory_bytes", "server.memory", Bytes, 0, Server, "Resident memory of the server's processes (/proc/PID/stat).";
+    ServerThreads = 83, "server_threads", "threads", Count, 0, Server, "Threads of the server's processes (/proc/PID/stat).";
+    ServerOpenFiles = 84, "server_open_files", "files", Count, 0, Server, "Open files of the server's main process, where they may be seen (/proc/PID/fd).";
+    ServerUptimeS = 85, "server_uptime_s", "server.uptime", Seconds, 0, Server, "Time since the server's main process began (/proc/PID/stat).";
+    ServerProcesses = 86, "server_processes", "server.processes", Count, 0, Server, "Processes of the server (/proc).";
+    ServerRestarts = 87, "server_restarts", "restarts", Count, 0, Server, "How often the service manager restarted it by itself (systemd NRestarts).";
+    ServerProbeMs = 88, "server_probe_ms", "probe", Milliseconds, 1, Server, "From asking the server's health probe to its whole answer; absent when there was none.";
+    ServerConnections = 89, "server_connections", "connections", Count, 0, Server, "TCP connections of the server, accepted and opened, counted once a minute (sock_diag).";
 }
 
 impl Metric {

@@ -14,8 +14,9 @@ use protocol::v1::report::{
     Report, ReportAnswer,
 };
 use protocol::v1::section::{
-    Certificate, Certificates, HeldSection, KIND_CERTIFICATES, KIND_PROCESSES, KIND_SOCKETS,
-    KIND_UNITS, Listener, Process, Processes, Section, Sockets, Unit, Units,
+    BoundListener, Certificate, Certificates, Connections, Flow, HeldSection, KIND_CERTIFICATES,
+    KIND_CONNECTIONS, KIND_PROCESSES, KIND_SERVERS, KIND_SOCKETS, KIND_UNITS, Listener, Probe,
+    Process, Processes, Section, Server, Servers, Sockets, Unit, Units,
 };
 use protocol::wire;
 
@@ -187,7 +188,78 @@ pub fn certificates() -> Certificates {
     }
 }
 
-/// A record with every section.
+pub fn servers() -> Servers {
+    Servers {
+        servers: vec![Server {
+            key: "carbon:/opt/wso2am:1".to_owned(),
+            pack: "carbon".to_owned(),
+            name: "wso2am".to_owned(),
+            product: Some("WSO2 API Manager".to_owned()),
+            version: Some("4.4.20".to_owned()),
+            home: Some("/opt/wso2am".to_owned()),
+            unit: Some("wso2am.service".to_owned()),
+            port_offset: Some(1),
+            pid: Some(4_242),
+            started_at_s: Some(1_790_000_000),
+            ports: vec![9_444, 9_764],
+            cluster: Some("am".to_owned()),
+            role: Some("worker".to_owned()),
+            sub_domain: Some("worker".to_owned()),
+            console_url: Some("https://10.0.4.12:9444/carbon".to_owned()),
+            state: 1,
+            probe: Some(probe()),
+            restarts: Some(2),
+        }],
+        left_out: 3,
+        refused_packs: vec!["tomcat.toml, line 4: no such key".to_owned()],
+    }
+}
+
+pub fn probe() -> Probe {
+    Probe {
+        url: "http://127.0.0.1:9764/services/Version".to_owned(),
+        is_up: false,
+        code: Some(503),
+        reason: Some("status".to_owned()),
+    }
+}
+
+pub fn connections() -> Connections {
+    Connections {
+        listeners: vec![BoundListener {
+            address: vec![0; 16],
+            port: 9_764,
+            server: Some("carbon:/opt/wso2am:1".to_owned()),
+            process: Some("java".to_owned()),
+        }],
+        flows: vec![Flow {
+            is_incoming: true,
+            server: Some("carbon:/opt/wso2am:1".to_owned()),
+            process: Some("java".to_owned()),
+            local: vec![10, 0, 4, 12],
+            peer: vec![10, 0, 4, 3],
+            port: 9_764,
+            client_ports: vec![40_000, 40_002],
+            connections: 7,
+            failing: 1,
+        }],
+        left_out: 5,
+    }
+}
+
+/// The sections of servers and connections, added with product packs.
+pub fn servers_record() -> Record {
+    let section = |kind, body| Section { kind, body };
+    Record {
+        sections: Some(vec![
+            section(KIND_SERVERS, wire::encode(&servers())),
+            section(KIND_CONNECTIONS, wire::encode(&connections())),
+        ]),
+        ..least_record()
+    }
+}
+
+/// A record with every section of the first version.
 pub fn sections_record() -> Record {
     let section = |kind, body| Section { kind, body };
     Record {

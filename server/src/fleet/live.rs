@@ -82,6 +82,16 @@ impl HostLive {
             .unwrap_or(&self.record.hostname)
     }
 
+    /// Its first address that is not loopback.
+    pub fn address(&self) -> Option<&str> {
+        let interfaces = &self.facts.as_ref()?.interfaces;
+        interfaces
+            .iter()
+            .filter(|interface| interface.name != "lo")
+            .find_map(|interface| interface.addresses.first())
+            .map(String::as_str)
+    }
+
     /// When it should report next.
     pub fn next_interval_ms(&self, now: Monotonic) -> u32 {
         if self.watched_until > now {
