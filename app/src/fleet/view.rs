@@ -1,6 +1,6 @@
 //! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
 
-use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
+use domain::fleet::{Admission, CollectorOutcome, Facts, Liveness, Sections, ServerFacts, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -227,6 +227,18 @@ pub struct NodeDetail {
     pub clock_skew_ms: Option<i64>,
     /// When it was enrolled.
     pub enrolled_at_ms: i64,
+    /// The server, when the node is one.
+    pub server: Option<ServerFacts>,
+    /// What was decided about the server.
+    pub admission: Option<Admission>,
+    /// Node of its host; its own id for a host.
+    pub host_node_id: String,
+    /// Servers found on a host.
+    pub servers: Vec<NodeRow>,
+    /// Name that a person gave.
+    pub given_name: Option<String>,
+    /// Whoever asks may say where it belongs.
+    pub may_arrange: bool,
     /// It waits for review, and whoever asks may say yes.
     pub may_approve: bool,
     /// The last things that happened to it.

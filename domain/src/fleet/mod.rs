@@ -1,11 +1,13 @@
 //! Hosts and nodes: what they are, and whether we still see them.
 
+mod discovery;
 mod facts;
 mod liveness;
 mod sections;
 mod server;
 mod status;
 
+pub use discovery::{ServerChange, server_changes};
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
 pub use liveness::{Liveness, Observation, liveness, no_data_after_ms};
 pub use sections::{

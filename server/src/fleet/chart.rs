@@ -29,7 +29,7 @@ use domain::metric::series::Slice;
 #[cfg(test)]
 pub use marks::COLORS;
 use panels::{Kind, Shown};
-pub use panels::{Panel, panels};
+pub use panels::{Panel, all_panels, panels, server_panels};
 
 /// The window that is drawn, and what its sentence names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,6 +51,7 @@ pub async fn add_node(
         ttl: text(&form.ttl, "10m"),
         uses: text(&form.uses, "1").parse().unwrap_or(0),
         review: !form.review.is_empty(),
+        allows_suggestions: false,
     };
     match enroll::create(&ops, &caller(&operator), &new).await {
         Ok(made) => {
