@@ -7,7 +7,7 @@ use leptos_router::{SsrMode, path};
 
 use crate::account::{AboutPage, LoginPage, ProfilePage, SetupPage, api::load_page_context};
 use crate::enroll::AddNodePage;
-use crate::fleet::{NodePage, NodesListPage, OverviewPage};
+use crate::fleet::{InboxPage, NodePage, NodesListPage, OverviewPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
@@ -43,6 +43,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=|| view! { <Frame><Outlet /></Frame> } ssr=SsrMode::Async>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
                     <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />

@@ -245,6 +245,32 @@ pub struct NodeDetail {
     pub events: Vec<EventRow>,
 }
 
+/// What was found and waits for a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// Servers that wait, and hosts that ask for review, oldest first.
+    pub waiting: Vec<InboxItem>,
+    /// Servers that somebody ignores.
+    pub ignored: Vec<InboxItem>,
+    /// Whoever asks may decide.
+    pub may_arrange: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxItem {
+    /// As in lists.
+    pub row: NodeRow,
+    /// When it was found or enrolled.
+    pub found_at_ms: i64,
+    /// Cluster that its own configuration names.
+    pub suggested_cluster: Option<String>,
+    /// Somebody said that it is of no interest.
+    pub is_ignored: bool,
+}
+
 /// What a node's host told in lists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeSections {

@@ -47,6 +47,9 @@ pub fn TextField(
     /// Cannot be changed.
     #[prop(optional)]
     readonly: bool,
+    /// May stay empty.
+    #[prop(optional)]
+    optional: bool,
 ) -> impl IntoView {
     let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
     let described: Vec<String> = [
@@ -67,7 +70,7 @@ pub fn TextField(
                 autocomplete=autocomplete
                 autocapitalize="none"
                 spellcheck="false"
-                required=true
+                required=!optional
                 readonly=readonly
                 minlength=minlength.map(|least| least.to_string())
                 pattern=pattern

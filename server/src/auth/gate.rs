@@ -80,6 +80,21 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/nodes/{id}/approve",
         Class::Form(Action::RetireNodes),
     ),
+    (
+        "POST",
+        "/nodes/{id}/arrange",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/accept",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/ignore",
+        Class::Form(Action::ArrangeFleet),
+    ),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
     ("GET", "/nodes/{id}/charts/{file}", Class::Page),
     ("GET", "/api/v1/openapi.json", Class::Public),

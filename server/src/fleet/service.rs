@@ -8,13 +8,13 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
-    Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, LatestValue, LiveMessage,
-    LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview, RangeQuery,
-    StatusCounts,
+    Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Inbox, InboxItem,
+    LatestValue, LiveMessage, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage,
+    NodesQuery, Overview, RangeQuery, StatusCounts,
 };
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
-use domain::fleet::{Liveness, Status};
+use domain::fleet::{Admission, Liveness, Status};
 use domain::metric::catalogue::Instance;
 use domain::metric::{Metric, SeriesRequest};
 use domain::time::Timestamp;
@@ -38,6 +38,8 @@ const ATTENTION_MAX: usize = 20;
 const CAPACITY_MAX: usize = 5;
 /// Events on overview and node page.
 const EVENTS_MAX: u32 = 12;
+/// Rows of each list of the inbox.
+const INBOX_MAX: usize = 500;
 /// Points of a chart: more than a screen has columns.
 const CHART_POINTS_MAX: usize = 720;
 /// Points of a chart that is read by pointer or keys.
@@ -60,6 +62,11 @@ impl FleetPort for Console {
     async fn node(&self, who: &Operator, id: &str) -> Result<NodeDetail, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(node_detail(self.ops(), who.role, id).await?)
+    }
+
+    async fn inbox(&self, who: &Operator) -> Result<Inbox, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(inbox(self.ops(), who.role))
     }
 
     async fn charts(
@@ -383,6 +390,45 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
             && authorize(role, Action::RetireNodes).is_ok(),
         events: events_of(ops, Some(id)).await?,
     })
+}
+
+/// What was found and waits for a decision, as somebody of this role sees it.
+pub fn inbox(ops: &Ops, role: Role) -> Inbox {
+    let now = ops.clock.monotonic();
+    let (mut waiting, mut ignored) = (Vec::new(), Vec::new());
+    ops.live.for_each(|host| {
+        if host.record.state == HostState::Pending {
+            waiting.push(InboxItem {
+                row: super::rows::host_row(host, now),
+                found_at_ms: host.record.enrolled_at_ms,
+                suggested_cluster: host.record.suggested.cluster.clone(),
+                is_ignored: false,
+            });
+        }
+        for server in host.servers.values() {
+            let item = InboxItem {
+                row: server_row(host, server, now),
+                found_at_ms: server.found_at_ms,
+                suggested_cluster: server.facts.cluster.clone(),
+                is_ignored: server.admission == Admission::Ignored,
+            };
+            match server.admission {
+                Admission::New => waiting.push(item),
+                Admission::Ignored => ignored.push(item),
+                Admission::Accepted => {}
+            }
+        }
+    });
+    for list in [&mut waiting, &mut ignored] {
+        list.sort_by(|a, b| (a.found_at_ms, &a.row.id).cmp(&(b.found_at_ms, &b.row.id)));
+        list.truncate(INBOX_MAX);
+    }
+    Inbox {
+        now_ms: ops.clock.now().0,
+        waiting,
+        ignored,
+        may_arrange: authorize(role, Action::ArrangeFleet).is_ok(),
+    }
 }
 
 /// Is a series of a host about this node? A server has those of its own key, a host those of no server.

@@ -125,7 +125,7 @@ pub async fn put_server(
     sqlx::query(
         "INSERT INTO node (id, host_id, kind, name, node_role, system, cluster, created_at_ms, server_key, facts, admission, placed_by) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         ON CONFLICT (host_id, server_key) WHERE server_key IS NOT NULL DO UPDATE SET kind = $3, name = $4, node_role = $5, \
+         ON CONFLICT (host_id, server_key) WHERE server_key IS NOT NULL DO UPDATE SET id = $1, created_at_ms = $8, kind = $3, name = $4, node_role = $5, \
          system = $6, cluster = $7, facts = $10, admission = $11, placed_by = $12, removed_at_ms = NULL",
     )
     .bind(&server.node_id)
