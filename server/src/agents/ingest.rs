@@ -2,12 +2,15 @@
 //!
 //! Pure: the caller passes the time. Host-made text is cleaned here, once.
 
+use std::net::IpAddr;
+
 use domain::fleet::{
     CertificateRow, Collector, CollectorOutcome, ListenerRow, Outcome, ProbeResult, ProcessRow,
     ServerFacts, ServerState, Taken, UnitRow, tcp_state,
 };
 use domain::metric::{Gap, Metric};
 use domain::text::{clean_label, is_slug};
+use domain::topology::{Flow, HostConnections, Listener};
 use protocol::keys::short_digest;
 use protocol::v1::hello as wire_hello;
 use protocol::v1::report::{CollectorRun, Facts, Record, Report};
@@ -21,6 +24,8 @@ use crate::series::writer::NewRecord;
 const TAGS_MAX: usize = 64;
 /// Servers of one host.
 pub const SERVERS_MAX: usize = 256;
+/// Flows and listeners of one host: more do not fit into a section.
+const FLOWS_MAX: usize = 8_192;
 /// Ports of one server.
 const PORTS_MAX: usize = 64;
 /// Records older than this are placed here: no host is silent for longer and comes back with its queue.
@@ -305,6 +310,68 @@ fn server(wire: &section::Server) -> ServerFacts {
         }),
         restarts: wire.restarts,
     }
+}
+
+/// The connections that a host told, cleaned; `None` when the list cannot be read.
+///
+/// What has no address is left out and counted; so is what is beyond [`FLOWS_MAX`].
+pub fn connections(body: &[u8]) -> Option<HostConnections> {
+    let list = wire::decode::<section::Connections>("connections", body).ok()?;
+    let label = |text: &Option<String>| {
+        text.as_deref()
+            .map(clean_label)
+            .filter(|text| !text.is_empty())
+    };
+    let flow = |wire: &section::Flow| {
+        let mut client_ports = wire.client_ports.clone();
+        client_ports.sort_unstable();
+        client_ports.dedup();
+        client_ports.truncate(section::FLOW_PORTS_MAX);
+        Some(Flow {
+            is_incoming: wire.is_incoming,
+            server: label(&wire.server),
+            process: label(&wire.process),
+            local: address(&wire.local)?,
+            peer: address(&wire.peer)?,
+            port: wire.port,
+            client_ports,
+            connections: wire.connections,
+            failing: wire.failing.min(wire.connections),
+        })
+    };
+    let flows: Vec<Flow> = list.flows.iter().take(FLOWS_MAX).filter_map(flow).collect();
+    let told: u64 = list
+        .flows
+        .iter()
+        .map(|flow| u64::from(flow.connections))
+        .sum();
+    let kept: u64 = flows.iter().map(|flow| u64::from(flow.connections)).sum();
+    let listener = |wire: &section::BoundListener| {
+        Some(Listener {
+            address: address(&wire.address)?,
+            port: wire.port,
+            server: label(&wire.server),
+            process: label(&wire.process),
+        })
+    };
+    Some(HostConnections {
+        listeners: list
+            .listeners
+            .iter()
+            .take(FLOWS_MAX)
+            .filter_map(listener)
+            .collect(),
+        left_out: u32::try_from(u64::from(list.left_out) + (told - kept)).unwrap_or(u32::MAX),
+        flows,
+    })
+}
+
+/// Four or sixteen bytes; IPv4 within IPv6 is IPv4.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 /// A name from a product's configuration as a slug: `wso2.as.domain` is `wso2-as-domain`; `None` when nothing is left.

@@ -9,7 +9,7 @@ use domain::fleet::{Admission, CollectorOutcome};
 use protocol::keys::short_digest;
 use protocol::v1::hello::Hello;
 use protocol::v1::report::{Facts, Record};
-use protocol::v1::section::KIND_SERVERS;
+use protocol::v1::section::{KIND_CONNECTIONS, KIND_SERVERS};
 
 use super::ingest;
 use crate::error::OpsError;
@@ -149,6 +149,10 @@ pub async fn of_report(
     if facts.is_none() && collectors.is_none() && sections.is_empty() {
         return Ok(());
     }
+    let connections = sections
+        .iter()
+        .find(|section| section.kind == KIND_CONNECTIONS)
+        .and_then(|section| Some((section.taken_at_ms, ingest::connections(&section.body)?)));
     ops.live.update(host.record.no, |live| {
         if let Some((_, digest, wire)) = facts {
             let cleaned = ingest::facts(&wire);
@@ -164,6 +168,10 @@ pub async fn of_report(
             .iter()
             .map(|section| (section.kind, section.digest));
         live.sections.extend(held);
+        if let Some((taken_at_ms, connections)) = connections {
+            live.connections = Some(std::sync::Arc::new(connections));
+            live.connections_at_ms = taken_at_ms;
+        }
     });
     if !servers.servers.is_empty() {
         ops.live.put_servers(host.record.no, servers.servers);

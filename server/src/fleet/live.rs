@@ -8,6 +8,8 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::fleet::{Admission, Facts, Liveness, Observation, liveness};
 use domain::time::Monotonic;
+use domain::topology::HostConnections;
+use protocol::v1::section::KIND_CONNECTIONS;
 use tokio::sync::watch;
 
 use super::servers::store::{ServerRecord, Servers};
@@ -29,6 +31,10 @@ pub struct HostLive {
     pub facts: Option<Facts>,
     /// Servers found on it, by key.
     pub servers: Servers,
+    /// Its TCP connections, as last told.
+    pub connections: Option<Arc<HostConnections>>,
+    /// When that list was taken, by the server's clock.
+    pub connections_at_ms: i64,
     /// Digests of its lists that are stored.
     pub sections: BTreeMap<u16, [u8; 8]>,
     /// When its last report was accepted, by the clock that never jumps.
@@ -54,6 +60,8 @@ impl HostLive {
             record,
             facts,
             servers: Servers::new(),
+            connections: None,
+            connections_at_ms: 0,
             sections: BTreeMap::new(),
             last_report: None,
             last_report_at_ms: None,
@@ -150,10 +158,15 @@ impl Live {
         let mut tables = Tables::default();
         let mut sections = store::list_section_digests(state.read()).await?;
         let mut servers = super::servers::store::list_servers(state.read()).await?;
+        let mut connections = store::list_sections_of(state.read(), KIND_CONNECTIONS).await?;
         for record in store::list_hosts(state.read()).await? {
             let mut host = HostLive::new(record);
             host.sections = sections.remove(&host.record.id).unwrap_or_default();
             host.servers = servers.remove(&host.record.id).unwrap_or_default();
+            if let Some((taken_at_ms, body)) = connections.remove(&host.record.id) {
+                host.connections = crate::agents::ingest::connections(&body).map(Arc::new);
+                host.connections_at_ms = taken_at_ms;
+            }
             if let Some(cursor) = cursors.get(&host.record.no) {
                 let silent_ms = server_stopped_at_ms
                     .saturating_sub(cursor.received_at_ms)

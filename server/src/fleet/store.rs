@@ -485,6 +485,30 @@ pub async fn list_section_digests(
     Ok(digests)
 }
 
+/// One kind of list of all hosts: when each was taken, and its bytes.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_sections_of(
+    pool: &SqlitePool,
+    kind: u16,
+) -> Result<HashMap<String, (i64, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query("SELECT host_id, taken_at_ms, body FROM host_section WHERE kind = $1")
+        .bind(kind)
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading sections"))?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (
+                row.get("host_id"),
+                (row.get("taken_at_ms"), row.get("body")),
+            )
+        })
+        .collect())
+}
+
 /// Removes a node from view; its history stays.
 ///
 /// # Errors
