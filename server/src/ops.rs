@@ -18,6 +18,7 @@ use crate::datadir::{DataDir, DataDirError};
 use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
+use crate::fleet::topics::Topics;
 use crate::fleet::writer::NewsHandle;
 use crate::health::disk::Disk;
 use crate::health::lanes::Lanes;
@@ -70,6 +71,8 @@ pub struct Inner {
     pub news: NewsHandle,
     /// What every host last said.
     pub live: Live,
+    /// What pages follow.
+    pub topics: Topics,
     /// Agents' sessions.
     pub sessions: Sessions,
     /// The server's identity towards agents.
@@ -119,6 +122,7 @@ impl Ops {
             writer: handle,
             news,
             live,
+            topics: Topics::default(),
             sessions: Sessions::default(),
             server_key,
             setup: SetupCode::default(),

@@ -6,10 +6,11 @@ use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
 use super::view::{
-    ChartSet, Inbox, LiveMessage, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery,
-    Overview, RangeQuery,
+    ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery,
 };
 use crate::error::UiError;
+use crate::live::message::LiveMessage;
 #[cfg(feature = "ssr")]
 use crate::{
     backend::{backend, operator},

@@ -49,10 +49,7 @@ pub fn NodePage() -> impl IntoView {
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
-        LiveUpdate::Heartbeat
-        | LiveUpdate::Node(_)
-        | LiveUpdate::Overview(_)
-        | LiveUpdate::Nodes(_) => None,
+        LiveUpdate::Node(_) | LiveUpdate::Overview(_) | LiveUpdate::Nodes(_) => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {

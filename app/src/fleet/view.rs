@@ -179,7 +179,7 @@ pub struct EventRow {
 }
 
 /// What `/nodes` was asked to show; all of it comes from the URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodesQuery {
     /// Free text: matches name, host name, cluster, system.
     pub q: String,
@@ -372,7 +372,7 @@ pub struct ChartSeries {
 }
 
 /// What a page follows live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "topic")]
 pub enum LiveTopic {
     /// One node's page: its host then reports every second.
@@ -402,23 +402,10 @@ pub enum LiveRequest {
     Ping,
 }
 
-/// From the server to the page, at most one a second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveMessage {
-    /// Server's wall clock.
-    pub now_ms: i64,
-    /// Version of the server: when it differs from the page's, offer to reload.
-    pub version: String,
-    /// What changed.
-    pub update: LiveUpdate,
-}
-
-/// The payload of a [`LiveMessage`].
+/// The data of what a page follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "data")]
 pub enum LiveUpdate {
-    /// Nothing new, the line is open.
-    Heartbeat,
     /// For [`LiveTopic::Node`].
     Node(Box<NodeDetail>),
     /// For [`LiveTopic::Overview`].

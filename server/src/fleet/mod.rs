@@ -11,4 +11,5 @@ pub mod servers;
 pub mod service;
 pub mod store;
 pub mod stream;
+pub mod topics;
 pub mod writer;

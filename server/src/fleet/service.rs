@@ -9,9 +9,10 @@ use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
     Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Inbox, InboxItem,
-    LatestValue, LiveMessage, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage,
-    NodesQuery, Overview, RangeQuery, StatusCounts,
+    LatestValue, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery, StatusCounts,
 };
+use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
 use domain::fleet::{Admission, Liveness, Status};
