@@ -45,10 +45,7 @@ pub fn NodePage() -> impl IntoView {
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
-        LiveUpdate::Heartbeat
-        | LiveUpdate::Node(_)
-        | LiveUpdate::Overview(_)
-        | LiveUpdate::Nodes(_) => None,
+        _ => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {
@@ -81,7 +78,7 @@ pub fn NodePage() -> impl IntoView {
 
 fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
     let row = &node.row;
-    let cluster = url::with_query("/nodes", &[("q", &row.cluster)]);
+    let cluster = url::cluster(&row.cluster);
     let reason = row
         .reason
         .clone()

@@ -7,7 +7,7 @@ pub mod outlier;
 mod rollup;
 mod sections;
 mod server;
-mod silence;
+pub mod silence;
 mod status;
 
 pub use cluster::{

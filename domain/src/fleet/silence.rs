@@ -51,18 +51,22 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// `31 of 40 nodes in app-eu stopped reporting at 03:12 — likely network or server, not 31 failures`
+    /// See [`sentence`].
     pub fn sentence(&self, at: &str) -> String {
-        let silent = self.nodes.len();
-        let place = match &self.scope {
-            Scope::Fleet => String::new(),
-            Scope::Cluster(cluster) => format!(" in {cluster}"),
-        };
-        format!(
-            "{silent} of {} nodes{place} stopped reporting at {at} — likely network or server, not {silent} failures",
-            self.of
-        )
+        sentence(&self.scope, self.nodes.len(), self.of, at)
     }
+}
+
+/// `31 of 40 nodes in app-eu stopped reporting at 03:12 — likely network or server, not 31 failures`; `at` is the reader's
+/// clock.
+pub fn sentence(scope: &Scope, silent: usize, of: u32, at: &str) -> String {
+    let place = match scope {
+        Scope::Fleet => String::new(),
+        Scope::Cluster(cluster) => format!(" in {cluster}"),
+    };
+    format!(
+        "{silent} of {of} nodes{place} stopped reporting at {at} — likely network or server, not {silent} failures"
+    )
 }
 
 /// What fell silent together: across the fleet first, then cluster by cluster; the largest first.

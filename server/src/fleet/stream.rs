@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt};
 use leptos::server_fn::BoxedStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::service;
+use super::{clusters, overview, service};
 use crate::ops::Ops;
 use crate::people;
 
@@ -162,10 +162,19 @@ async fn update(
             service::node_detail(ops, who.role, id).await?,
         ))),
         Some(LiveTopic::Overview) => Some(LiveUpdate::Overview(Box::new(
-            service::overview(ops).await?,
+            overview::overview(ops).await?,
         ))),
         Some(LiveTopic::Nodes { query }) => {
             Some(LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))))
         }
+        Some(LiveTopic::Clusters { query }) => Some(LiveUpdate::Clusters(Box::new(
+            clusters::service::page(ops, query).await?,
+        ))),
+        Some(LiveTopic::Cluster { slug }) => Some(LiveUpdate::Cluster(Box::new(
+            clusters::service::detail(ops, who.role, slug).await?,
+        ))),
+        Some(LiveTopic::Events { query, after_seq }) => Some(LiveUpdate::NewEvents(
+            crate::events::service::count_new(ops, query, *after_seq).await?,
+        )),
     })
 }
