@@ -11,8 +11,10 @@ pub mod account;
 pub mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
+pub mod clusters;
 pub mod enroll;
 pub mod error;
+pub mod events;
 pub mod fleet;
 pub mod format;
 pub mod frame;

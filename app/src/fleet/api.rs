@@ -87,7 +87,7 @@ pub async fn load_inbox() -> Result<Inbox, UiError> {
 
 /// With what the reader's own cookies say of units and clock.
 #[cfg(feature = "ssr")]
-fn for_reader(range: RangeQuery) -> RangeQuery {
+pub fn for_reader(range: RangeQuery) -> RangeQuery {
     let preferences = crate::preferences::Preferences::current();
     RangeQuery {
         network_bytes: preferences.network_bytes,

@@ -49,7 +49,7 @@ pub fn NodePage() -> impl IntoView {
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
-        LiveUpdate::Node(_) | LiveUpdate::Overview(_) | LiveUpdate::Nodes(_) => None,
+        _ => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {
@@ -88,7 +88,7 @@ pub fn NodePage() -> impl IntoView {
 
 fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
     let row = &node.row;
-    let cluster = url::with_query("/nodes", &[("q", &row.cluster)]);
+    let cluster = url::cluster(&row.cluster);
     let host = node.server.is_some().then(
         || view! { <li><a href=url::node(&node.host_node_id)><bdi>{row.host_name.clone()}</bdi></a></li> },
     );

@@ -1,4 +1,4 @@
-//! The fleet's screens: overview, list of nodes, a node.
+//! The fleet's screens: overview, list of nodes, a node, the wallboard; and the pieces that other areas show, too.
 
 mod annotations;
 pub mod api;
@@ -18,12 +18,18 @@ mod resources;
 mod sections;
 mod server;
 pub mod view;
+mod wall;
 mod words;
 mod zoom;
 
 #[cfg(feature = "ssr")]
 pub use api::FleetPort;
+pub use charts::still_charts;
 pub use detail::NodePage;
 pub use inbox::InboxPage;
 pub use list::NodesListPage;
 pub use overview::OverviewPage;
+pub use parts::{cells, events, node_link, reported};
+pub use range::range_picker;
+pub use wall::WallPage;
+pub use words::badge_words;

@@ -30,8 +30,8 @@ pub fn place_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView 
             {message}
             <form class="settings-form" method="post" action=action>
                 <TextField name="cluster" label="Cluster" value=values.0 error=cluster_error hint="a-z, 0-9 and -; made when there is none of this name" />
-                <TextField name="role" label="Role in the cluster" value=values.1 error=role_error optional=true />
-                <TextField name="name" label="Name" value=values.2 error=name_error hint="Empty: as its agent calls it" optional=true />
+                <TextField name="role" label="Role in the cluster" value=values.1 error=role_error is_optional=true />
+                <TextField name="name" label="Name" value=values.2 error=name_error hint="Empty: as its agent calls it" is_optional=true />
                 <button class="button" type="submit">"Save"</button>
             </form>
         </Panel>

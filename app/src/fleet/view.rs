@@ -4,6 +4,11 @@ use domain::fleet::{Admission, CollectorOutcome, Facts, Liveness, Sections, Serv
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
+use crate::clusters::view::{
+    ClusterDetail, ClusterSummary, ClustersPage, ClustersQuery, SilenceRow,
+};
+use crate::events::view::EventsQuery;
+
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeRow {
@@ -97,33 +102,71 @@ pub struct StatusCounts(pub Vec<(Status, u32)>);
 pub struct Overview {
     /// Server's wall clock when this was made.
     pub now_ms: i64,
-    /// All nodes by status.
+    /// All nodes that count, by status.
     pub counts: StatusCounts,
-    /// Nodes that are not OK, worst first, at most 20.
-    pub attention: Vec<NodeRow>,
-    /// Nodes beyond those 20.
+    /// What is wrong, one line a finding, worst first, at most 20.
+    pub attention: Vec<Attention>,
+    /// Findings beyond those 20.
     pub attention_more: u32,
-    /// Clusters with their nodes' statuses.
-    pub clusters: Vec<ClusterRow>,
+    /// Systems, when there are several.
+    pub systems: Vec<SystemRow>,
+    /// Clusters that have nodes, worst first.
+    pub clusters: Vec<ClusterSummary>,
     /// The five fullest filesystems, highest memory and processor use.
     pub capacity: Capacity,
     /// The last things that happened.
     pub events: Vec<EventRow>,
 }
 
-/// A cluster on the overview.
+/// One finding under "needs attention".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClusterRow {
-    /// Its system.
-    pub system: String,
-    /// Its slug.
+#[serde(rename_all = "snake_case")]
+pub enum Attention {
+    /// Many nodes fell silent together: one line for all of them.
+    Silence(SilenceRow),
+    /// A cluster that does not have what it needs.
+    Cluster {
+        /// Its slug.
+        slug: String,
+        /// How it is.
+        status: Status,
+        /// Why.
+        reason: String,
+    },
+    /// A node.
+    Node(AttentionRow),
+}
+
+/// A node under "needs attention".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttentionRow {
+    /// Public id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Cluster slug.
     pub cluster: String,
-    /// Its nodes, by name.
-    pub nodes: Vec<ClusterCell>,
-    /// Mean over nodes that report.
-    pub cpu_used_ratio: Option<f64>,
-    /// Mean over nodes that report.
-    pub memory_used_ratio: Option<f64>,
+    /// Worst of what is known.
+    pub status: Status,
+    /// Whether it reports.
+    pub liveness: Liveness,
+    /// Why.
+    pub reason: Option<String>,
+    /// Server's wall clock at the last accepted report.
+    pub last_report_at_ms: Option<i64>,
+}
+
+/// A system on the overview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemRow {
+    /// Its slug.
+    pub slug: String,
+    /// What it is for, such as "prod".
+    pub environment: Option<String>,
+    /// Worst of its clusters that is not masked.
+    pub status: Status,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A node as one cell.
@@ -162,7 +205,7 @@ pub struct CapacityRow {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Sequence number in the log.
     pub seq: i64,
@@ -387,6 +430,23 @@ pub enum LiveTopic {
         /// The page's query.
         query: NodesQuery,
     },
+    /// The list of clusters, as it is shown.
+    Clusters {
+        /// The page's query.
+        query: ClustersQuery,
+    },
+    /// One cluster's page.
+    Cluster {
+        /// Its slug.
+        slug: String,
+    },
+    /// How much happened since the list of events was made.
+    Events {
+        /// The page's query.
+        query: EventsQuery,
+        /// Number of the last event that the page knows of.
+        after_seq: i64,
+    },
 }
 
 /// From the page to the server over the live connection.
@@ -412,4 +472,10 @@ pub enum LiveUpdate {
     Overview(Box<Overview>),
     /// For [`LiveTopic::Nodes`].
     Nodes(Box<NodesPage>),
+    /// For [`LiveTopic::Clusters`].
+    Clusters(Box<ClustersPage>),
+    /// For [`LiveTopic::Cluster`].
+    Cluster(Box<ClusterDetail>),
+    /// For [`LiveTopic::Events`]: so many that match came after.
+    NewEvents(u32),
 }

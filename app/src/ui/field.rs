@@ -44,12 +44,12 @@ pub fn TextField(
     /// Id of a list of suggestions.
     #[prop(optional_no_strip)]
     list: Option<&'static str>,
+    /// May stay empty.
+    #[prop(optional)]
+    is_optional: bool,
     /// Cannot be changed.
     #[prop(optional)]
     readonly: bool,
-    /// May stay empty.
-    #[prop(optional)]
-    optional: bool,
 ) -> impl IntoView {
     let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
     let described: Vec<String> = [
@@ -70,7 +70,7 @@ pub fn TextField(
                 autocomplete=autocomplete
                 autocapitalize="none"
                 spellcheck="false"
-                required=!optional
+                required=!is_optional
                 readonly=readonly
                 minlength=minlength.map(|least| least.to_string())
                 pattern=pattern

@@ -3,6 +3,7 @@
 mod badge;
 mod banner;
 mod copy;
+mod count_bar;
 mod empty;
 mod field;
 mod header;
@@ -16,6 +17,7 @@ mod time;
 pub use badge::{StatusBadge, StatusPill};
 pub use banner::{Banner, Tone};
 pub use copy::{Copied, CopyButton};
+pub use count_bar::CountBar;
 pub use empty::EmptyState;
 pub use field::{FormMessage, TextField};
 pub use header::PageHeader;

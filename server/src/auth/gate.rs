@@ -97,6 +97,14 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
     ("GET", "/nodes/{id}/charts/{file}", Class::Page),
+    (
+        "POST",
+        "/clusters/{slug}/settings",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    ("GET", "/clusters.csv", Class::Page),
+    ("GET", "/clusters.json", Class::Page),
+    ("GET", "/events.csv", Class::Page),
     ("GET", "/api/v1/openapi.json", Class::Public),
     ("GET", "/api/v1/about", Class::Api(Action::ViewFleet)),
     (
@@ -114,6 +122,12 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     (
         "GET",
         "/api/v1/nodes/{id}/sections",
+        Class::Api(Action::ViewFleet),
+    ),
+    ("GET", "/api/v1/clusters", Class::Api(Action::ViewFleet)),
+    (
+        "GET",
+        "/api/v1/clusters/{slug}",
         Class::Api(Action::ViewFleet),
     ),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),

@@ -2,8 +2,10 @@
 
 pub mod api;
 pub mod chart;
+pub mod clusters;
 pub mod export;
 pub mod live;
+pub mod overview;
 pub mod rows;
 mod search;
 pub mod sections;

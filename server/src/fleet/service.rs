@@ -8,14 +8,13 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
-    Capacity, CapacityRow, ChartSet, ClusterCell, ClusterRow, EventRow, Inbox, InboxItem,
-    LatestValue, LiveRequest, NodeDetail, NodeRow, NodeSections, NodesPage, NodesQuery, Overview,
-    RangeQuery, StatusCounts,
+    ChartSet, EventRow, Inbox, InboxItem, LatestValue, LiveRequest, NodeDetail, NodeRow,
+    NodeSections, NodesPage, NodesQuery, Overview, RangeQuery, StatusCounts,
 };
 use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
-use domain::fleet::{Admission, Liveness, Status};
+use domain::fleet::{Admission, Status};
 use domain::metric::catalogue::Instance;
 use domain::metric::{Metric, SeriesRequest};
 use domain::time::Timestamp;
@@ -28,16 +27,12 @@ use super::rows::{node_row, server_row};
 use super::store::HostState;
 use crate::agents::ingest;
 use crate::error::OpsError;
-use crate::events::{self, store::EventRecord};
+use crate::events;
 use crate::ops::Ops;
 use crate::series::SeriesKey;
 use crate::web::console::Console;
 
-/// Rows under "needs attention".
-const ATTENTION_MAX: usize = 20;
-/// Rows of each capacity list.
-const CAPACITY_MAX: usize = 5;
-/// Events on overview and node page.
+/// Events on a node's page.
 const EVENTS_MAX: u32 = 12;
 /// Rows of each list of the inbox.
 const INBOX_MAX: usize = 500;
@@ -52,7 +47,7 @@ const ANNOTATIONS_MAX: u32 = 50;
 impl FleetPort for Console {
     async fn overview(&self, who: &Operator) -> Result<Overview, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(overview(self.ops()).await?)
+        Ok(super::overview::overview(self.ops()).await?)
     }
 
     async fn nodes(&self, who: &Operator, query: NodesQuery) -> Result<NodesPage, UiError> {
@@ -117,119 +112,9 @@ fn counts(rows: &[NodeRow]) -> StatusCounts {
     StatusCounts(by_status.into_iter().collect())
 }
 
-/// The overview as of now.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
-    let mut rows = rows(ops);
-    rows.sort_by(|a, b| a.status.cmp(&b.status).then_with(|| a.name.cmp(&b.name)));
-    let counts = counts(&rows);
-    let wrong: Vec<NodeRow> = rows
-        .iter()
-        .filter(|row| row.status != Status::Ok)
-        .cloned()
-        .collect();
-    let attention_more =
-        u32::try_from(wrong.len().saturating_sub(ATTENTION_MAX)).unwrap_or(u32::MAX);
-    Ok(Overview {
-        now_ms: ops.clock.now().0,
-        counts,
-        attention: wrong.into_iter().take(ATTENTION_MAX).collect(),
-        attention_more,
-        clusters: clusters(&rows),
-        capacity: capacity(&rows),
-        events: events_of(ops, None).await?,
-    })
-}
-
-fn clusters(rows: &[NodeRow]) -> Vec<ClusterRow> {
-    let mut by_cluster: BTreeMap<(&str, &str), Vec<&NodeRow>> = BTreeMap::new();
-    for row in rows {
-        by_cluster
-            .entry((&row.system, &row.cluster))
-            .or_default()
-            .push(row);
-    }
-    by_cluster
-        .into_iter()
-        .map(|((system, cluster), mut members)| {
-            members.sort_by(|a, b| a.name.cmp(&b.name));
-            let seen = || {
-                members
-                    .iter()
-                    .filter(|row| matches!(row.liveness, Liveness::Live | Liveness::Late))
-            };
-            ClusterRow {
-                system: system.to_owned(),
-                cluster: cluster.to_owned(),
-                cpu_used_ratio: mean(seen().filter_map(|row| row.now.cpu_used_ratio)),
-                memory_used_ratio: mean(seen().filter_map(|row| row.now.memory_used_ratio)),
-                nodes: members
-                    .iter()
-                    .map(|row| ClusterCell {
-                        id: row.id.clone(),
-                        name: row.name.clone(),
-                        status: row.status,
-                    })
-                    .collect(),
-            }
-        })
-        .collect()
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
-}
-
-/// Where the fleet is nearest to its limits; silent nodes do not count, their values are old.
-fn capacity(rows: &[NodeRow]) -> Capacity {
-    let top = |ratio: fn(&NodeRow) -> Option<f64>, instance: fn(&NodeRow) -> String| {
-        let mut list: Vec<CapacityRow> = rows
-            .iter()
-            .filter(|row| matches!(row.liveness, Liveness::Live | Liveness::Late))
-            .filter_map(|row| {
-                Some(CapacityRow {
-                    id: row.id.clone(),
-                    name: row.name.clone(),
-                    instance: instance(row),
-                    ratio: ratio(row)?,
-                })
-            })
-            .collect();
-        list.sort_by(|a, b| {
-            b.ratio
-                .total_cmp(&a.ratio)
-                .then_with(|| a.name.cmp(&b.name))
-        });
-        list.truncate(CAPACITY_MAX);
-        list
-    };
-    Capacity {
-        disks: top(
-            |row| row.now.disk_used_ratio,
-            |row| row.now.disk_mount_point.clone().unwrap_or_default(),
-        ),
-        memory: top(|row| row.now.memory_used_ratio, |_| String::new()),
-        cpu: top(|row| row.now.cpu_used_ratio, |_| String::new()),
-    }
-}
-
 async fn events_of(ops: &Ops, node_id: Option<&str>) -> Result<Vec<EventRow>, OpsError> {
     let list = events::store::list_latest(ops.state.read(), node_id, None, EVENTS_MAX).await?;
-    Ok(list.into_iter().map(event_row).collect())
-}
-
-fn event_row(event: EventRecord) -> EventRow {
-    EventRow {
-        seq: event.seq,
-        at_ms: event.at_ms,
-        actor: event.actor,
-        verb: event.verb,
-        subject: event.subject,
-        node_id: event.node_id,
-    }
+    Ok(list.into_iter().map(events::service::row).collect())
 }
 
 /// One page of the list, as its URL asks for it.
@@ -614,7 +499,7 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
         .await?
         .into_iter()
         .filter(|event| (set.from_ms..set.to_ms).contains(&event.at_ms))
-        .map(event_row)
+        .map(events::service::row)
         .collect();
     Ok(set)
 }

@@ -14,8 +14,8 @@ use futures::{Stream, StreamExt};
 use leptos::server_fn::BoxedStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::service;
 use super::topics::Topic;
+use super::{clusters, overview, service};
 use crate::ops::Ops;
 use crate::people;
 
@@ -157,7 +157,16 @@ pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<Live
         LiveTopic::Node { id } => {
             LiveUpdate::Node(Box::new(service::node_detail(ops, who.role, id).await?))
         }
-        LiveTopic::Overview => LiveUpdate::Overview(Box::new(service::overview(ops).await?)),
+        LiveTopic::Overview => LiveUpdate::Overview(Box::new(overview::overview(ops).await?)),
         LiveTopic::Nodes { query } => LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))),
+        LiveTopic::Clusters { query } => {
+            LiveUpdate::Clusters(Box::new(clusters::service::page(ops, query).await?))
+        }
+        LiveTopic::Cluster { slug } => LiveUpdate::Cluster(Box::new(
+            clusters::service::detail(ops, who.role, slug).await?,
+        )),
+        LiveTopic::Events { query, after_seq } => {
+            LiveUpdate::NewEvents(crate::events::service::count_new(ops, query, *after_seq).await?)
+        }
     })
 }

@@ -1,4 +1,4 @@
-//! Plain forms of signed-in pages: adding nodes, and the address of a node by its host name.
+//! Plain forms of signed-in pages: adding nodes, settings of a cluster, and the address of a node by its host name.
 
 use app::account::view::FormFeedback;
 use app::backend::Operator;
@@ -152,7 +152,7 @@ fn refused<const N: usize>(
     kept: [(&'static str, String); N],
 ) -> FormFeedback {
     FormFeedback {
-        message: "Please correct the fields below.".to_owned(),
+        message: "Please correct the fields below; nothing was changed.".to_owned(),
         fields: fields
             .into_iter()
             .map(|field| (field.field, field.detail))
@@ -200,5 +200,67 @@ pub async fn by_host(State(ops): State<Ops>, Path(hostname): Path<String>) -> Re
     match found.as_slice() {
         [only] => Redirect::to(&format!("/nodes/{only}")),
         _ => Redirect::to(&format!("/nodes?q={}", percent_encode(&hostname))),
+    }
+}
+
+/// `POST /clusters/{slug}/settings`
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub struct ClusterSettingsForm {
+    kind: String,
+    min_available: String,
+    role_order: String,
+    notes: String,
+}
+
+impl Default for ClusterSettingsForm {
+    fn default() -> Self {
+        let default = domain::fleet::ClusterForm::from(&domain::fleet::ClusterSettings::default());
+        Self {
+            kind: default.kind,
+            min_available: default.min_available,
+            role_order: default.role_order,
+            notes: default.notes,
+        }
+    }
+}
+
+/// Changes what is declared about a cluster.
+pub async fn cluster_settings(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<ClusterSettingsForm>,
+) -> Response {
+    let asked = domain::fleet::ClusterForm {
+        kind: form.kind,
+        min_available: form.min_available,
+        role_order: form.role_order,
+        notes: form.notes,
+    };
+    let page = format!("/clusters/{}/settings", percent_encode(&slug));
+    let who = caller(&operator);
+    match crate::fleet::clusters::service::change_settings(&ops, &who, &slug, &asked).await {
+        Ok(()) => Redirect::to(&format!("{page}?saved=1")).into_response(),
+        Err(error @ OpsError::Invalid(_)) => {
+            let status = error.status();
+            let OpsError::Invalid(fields) = error else {
+                return status.into_response();
+            };
+            let kept = [
+                ("kind", asked.kind),
+                ("min_available", asked.min_available),
+                ("role_order", asked.role_order),
+                ("notes", asked.notes),
+            ];
+            let feedback = refused(fields, kept);
+            let extra = Extra {
+                feedback: Some(feedback),
+                created: None,
+            };
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
     }
 }

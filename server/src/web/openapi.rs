@@ -17,6 +17,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::health::api::metrics,
         crate::fleet::api::list,
         crate::fleet::api::find,
+        crate::fleet::clusters::api::list,
+        crate::fleet::clusters::api::find,
         crate::fleet::sections::find,
         crate::series::api::find,
         crate::series::api::definitions,
