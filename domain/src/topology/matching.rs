@@ -6,8 +6,8 @@
 //! fleet, named by its address. An address alone never makes a link: addresses are reused, and every host has the same
 //! ones inside.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 

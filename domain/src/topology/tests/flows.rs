@@ -1,7 +1,7 @@
 //! Tables and properties of matching.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use proptest::prelude::*;
 
