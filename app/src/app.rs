@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
 use crate::preferences::Preferences;
 use crate::search::SearchPage;
+use crate::topology::TopologyMapPage;
 use crate::ui::{Copied, IconSprite};
 
 /// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
@@ -42,6 +43,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=|| view! { <Frame><Outlet /></Frame> } ssr=SsrMode::Async>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />

@@ -7,6 +7,7 @@ use crate::enroll::EnrollPort;
 use crate::error::UiError;
 use crate::fleet::FleetPort;
 use crate::search::api::SearchPort;
+use crate::topology::TopologyPort;
 
 /// Who is asking: every port method takes it first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +31,8 @@ impl Operator {
 }
 
 /// Everything the console needs of the server.
-pub trait Backend: FleetPort + EnrollPort + AccountPort + SearchPort {}
-impl<T: FleetPort + EnrollPort + AccountPort + SearchPort> Backend for T {}
+pub trait Backend: FleetPort + EnrollPort + AccountPort + SearchPort + TopologyPort {}
+impl<T: FleetPort + EnrollPort + AccountPort + SearchPort + TopologyPort> Backend for T {}
 
 /// The backend given to this request. Only server functions call it, never component bodies.
 ///

@@ -26,6 +26,7 @@ pub mod pages;
 pub mod preferences;
 pub mod search;
 pub mod shell;
+pub mod topology;
 pub mod ui;
 pub mod url;
 

@@ -48,7 +48,8 @@ pub fn NodePage() -> impl IntoView {
         LiveUpdate::Heartbeat
         | LiveUpdate::Node(_)
         | LiveUpdate::Overview(_)
-        | LiveUpdate::Nodes(_) => None,
+        | LiveUpdate::Nodes(_)
+        | LiveUpdate::Topology(_) => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {

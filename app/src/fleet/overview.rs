@@ -23,7 +23,10 @@ pub fn OverviewPage() -> impl IntoView {
     follow(|| LiveTopic::Overview);
     let pick = |update: &LiveUpdate, _: &Overview| match update {
         LiveUpdate::Overview(next) => Some((**next).clone()),
-        LiveUpdate::Heartbeat | LiveUpdate::Node(_) | LiveUpdate::Nodes(_) => None,
+        LiveUpdate::Heartbeat
+        | LiveUpdate::Node(_)
+        | LiveUpdate::Nodes(_)
+        | LiveUpdate::Topology(_) => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {

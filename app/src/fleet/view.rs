@@ -4,6 +4,8 @@ use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
+use crate::topology::view::{TopologyPage, TopologyQuery};
+
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeRow {
@@ -349,6 +351,11 @@ pub enum LiveTopic {
         /// The page's query.
         query: NodesQuery,
     },
+    /// The map, as it is shown.
+    Topology {
+        /// The page's query.
+        query: TopologyQuery,
+    },
 }
 
 /// From the page to the server over the live connection.
@@ -387,4 +394,6 @@ pub enum LiveUpdate {
     Overview(Box<Overview>),
     /// For [`LiveTopic::Nodes`].
     Nodes(Box<NodesPage>),
+    /// For [`LiveTopic::Topology`].
+    Topology(Box<TopologyPage>),
 }

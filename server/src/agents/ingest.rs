@@ -237,6 +237,65 @@ pub fn suggested(wire: Option<&wire_hello::Suggested>) -> domain::fleet::Suggest
     }
 }
 
+/// Flows, and listeners, of one host.
+const CONNECTIONS_MAX: usize = 8_192;
+
+/// The connections that a host told, cleaned; `None` when the list cannot be read. What has no address is left out.
+pub fn connections(body: &[u8]) -> Option<domain::topology::HostConnections> {
+    let list = wire::decode::<section::Connections>("connections", body).ok()?;
+    let label = |text: &Option<String>| {
+        text.as_deref()
+            .map(clean_label)
+            .filter(|text| !text.is_empty())
+    };
+    let listeners = list.listeners.iter().take(CONNECTIONS_MAX);
+    let flows = list.flows.iter().take(CONNECTIONS_MAX);
+    Some(domain::topology::HostConnections {
+        listeners: listeners
+            .filter_map(|listener| {
+                Some(domain::topology::Listener {
+                    address: address(&listener.address)?,
+                    port: listener.port,
+                    server: label(&listener.server),
+                    process: label(&listener.process),
+                })
+            })
+            .collect(),
+        flows: flows
+            .filter_map(|flow| {
+                Some(domain::topology::Flow {
+                    is_incoming: flow.is_incoming,
+                    server: label(&flow.server),
+                    process: label(&flow.process),
+                    local: address(&flow.local)?,
+                    peer: address(&flow.peer)?,
+                    port: flow.port,
+                    client_ports: flow
+                        .client_ports
+                        .iter()
+                        .take(section::FLOW_PORTS_MAX)
+                        .copied()
+                        .collect(),
+                    connections: flow.connections,
+                    failing: flow.failing.min(flow.connections),
+                })
+            })
+            .collect(),
+        left_out: list.left_out,
+    })
+}
+
+/// IPv4 in IPv6 is IPv4: both ends must write an address alike.
+fn address(bytes: &[u8]) -> Option<core::net::IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).ok().map(core::net::IpAddr::from);
+    let sixteen = || {
+        <[u8; 16]>::try_from(bytes)
+            .ok()
+            .map(core::net::IpAddr::from)
+    };
+    four.or_else(sixteen).map(|address| address.to_canonical())
+}
+
 /// Adds a stored list to what is known of a host; one of an unknown kind, or that cannot be read, is left out.
 pub fn add_section(known: &mut domain::fleet::Sections, kind: u16, at_ms: i64, body: &[u8]) {
     match kind {

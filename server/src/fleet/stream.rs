@@ -164,6 +164,9 @@ async fn update(
         Some(LiveTopic::Overview) => Some(LiveUpdate::Overview(Box::new(
             service::overview(ops).await?,
         ))),
+        Some(LiveTopic::Topology { query }) => Some(LiveUpdate::Topology(Box::new(
+            crate::topology::map::page(ops, who.role, query),
+        ))),
         Some(LiveTopic::Nodes { query }) => {
             Some(LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))))
         }

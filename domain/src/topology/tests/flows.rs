@@ -271,6 +271,18 @@ fn the_same_container_addresses_on_two_hosts_are_kept_apart() {
             "2/proxy > 2/c :8080 x1 tuple"
         ]
     );
+    // The second opens nothing of the kind: still the bridge of the first is not that of the second.
+    let only_accepts = host(2, &["10.0.0.2", "172.17.0.1"]).accepts(
+        "c",
+        "172.17.0.2",
+        "172.17.0.1",
+        8080,
+        &[40_000],
+    );
+    assert_eq!(
+        told(&[docker(1, "10.0.0.1"), only_accepts]),
+        ["1/proxy > 172.17.0.2 :8080 x1 one end"]
+    );
     // A host without containers calls a router of that address; another has a bridge that listens there.
     let caller = host(3, &["10.0.0.3"]).opens("app", "10.0.0.3", "172.17.0.1", 80, &[40_000]);
     let bridge = host(4, &["10.0.0.4", "172.17.0.1"]).listens("0.0.0.0", 80, "web");
