@@ -726,3 +726,240 @@ fn node_rows(model: &Model, notes: &mut Vec<String>) -> Vec<NodeLine> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use app::fleet::view::{Headline, NodeRow};
+    use domain::fleet::Liveness;
+    use domain::topology::{Edge, End, LinkKey, Side};
+
+    fn node(no: i64, system: &str, cluster: &str, status: Status) -> NodeAt {
+        NodeAt {
+            host_no: no,
+            server: None,
+            row: NodeRow {
+                id: format!("n{no}"),
+                name: format!("host-{no:05}"),
+                hostname: String::new(),
+                kind: "host".to_owned(),
+                system: system.to_owned(),
+                cluster: cluster.to_owned(),
+                role: None,
+                product: None,
+                version: None,
+                sub_domain: None,
+                host_name: String::new(),
+                address: None,
+                console_url: None,
+                tags: BTreeMap::new(),
+                counts: true,
+                status,
+                liveness: Liveness::Live,
+                reason: None,
+                last_report_at_ms: None,
+                interval_s: 10,
+                now: Headline::default(),
+            },
+        }
+    }
+
+    /// `size` nodes in each of `clusters`; every `bad`-th is critical.
+    fn fleet(clusters: i64, size: i64, systems: i64, bad: i64) -> Vec<NodeAt> {
+        (0..clusters * size)
+            .map(|no| {
+                let cluster = no / size;
+                let status = if no % bad == 0 {
+                    Status::Critical
+                } else {
+                    Status::Ok
+                };
+                node(
+                    no,
+                    &format!("s{}", cluster % systems),
+                    &format!("c{cluster:03}"),
+                    status,
+                )
+            })
+            .collect()
+    }
+
+    fn edge(from: i64, to: i64, connections: u32, failing: u32) -> Edge {
+        let end = |host_no| {
+            Side::Fleet(End {
+                host_no,
+                server: None,
+                process: None,
+            })
+        };
+        Edge {
+            key: LinkKey {
+                from: end(from),
+                to: end(to),
+                port: 80,
+            },
+            state: EdgeState::Seen,
+            first_seen_at_ms: Some(0),
+            last_seen_at_ms: Some(0),
+            connections,
+            failing,
+        }
+    }
+
+    fn known(edges: Vec<Edge>) -> Known {
+        Known {
+            edges: Arc::new(
+                edges
+                    .into_iter()
+                    .map(|edge| (edge.key.clone(), edge))
+                    .collect(),
+            ),
+            ..Known::default()
+        }
+    }
+
+    fn asked(change: impl FnOnce(&mut TopologyQuery)) -> TopologyQuery {
+        let mut query = TopologyQuery::default();
+        change(&mut query);
+        query
+    }
+
+    /// Elements of the drawing: two a cell, eight a box, four an edge; see `app::topology::graph`.
+    fn elements(page: &TopologyPage) -> usize {
+        let cells: usize = page.boxes.iter().map(|one| one.cells.len()).sum();
+        cells * 2 + page.boxes.len() * 9 + page.edges.len() * 4
+    }
+
+    #[test]
+    fn a_thousand_nodes_are_all_drawn_and_five_thousand_only_where_something_is_wrong() {
+        let thousand = draw(fleet(40, 25, 1, 50), &known(Vec::new()), &asked(|_| ()), 0);
+        assert_eq!(
+            thousand
+                .boxes
+                .iter()
+                .map(|one| one.cells.len())
+                .sum::<usize>(),
+            1_000
+        );
+        assert!(elements(&thousand) < 2_700, "{}", elements(&thousand));
+        assert!(thousand.notes.is_empty());
+
+        let many = draw(fleet(50, 100, 1, 50), &known(Vec::new()), &asked(|_| ()), 0);
+        assert_eq!(
+            many.boxes.iter().map(|one| one.cells.len()).sum::<usize>(),
+            100
+        );
+        assert_eq!(many.boxes[0].more.as_deref(), Some("98 OK"));
+        assert_eq!(many.counts.total(), 5_000);
+        assert_eq!(many.notes.len(), 1);
+
+        let all_red = draw(fleet(50, 100, 1, 1), &known(Vec::new()), &asked(|_| ()), 0);
+        assert!(elements(&all_red) < 2_700, "{}", elements(&all_red));
+        assert_eq!(all_red.boxes[0].more.as_deref(), Some("84 more"));
+    }
+
+    #[test]
+    fn very_many_clusters_are_drawn_as_their_systems_until_one_is_chosen() {
+        let nodes = fleet(200, 2, 4, 50);
+        // c000 (s0) calls c001 (s1).
+        let edges = known(vec![edge(0, 2, 5, 0)]);
+        let grouped = draw(nodes.clone(), &edges, &asked(|_| ()), 0);
+        assert_eq!(grouped.boxes.len(), 4);
+        assert_eq!(grouped.edges.len(), 1);
+        assert!(
+            grouped
+                .boxes
+                .iter()
+                .all(|one| one.kind == BoxKind::System && one.total == 100)
+        );
+        assert_eq!(grouped.notes.len(), 1);
+        let one = draw(
+            nodes.clone(),
+            &edges,
+            &asked(|query| query.system = "s1".into()),
+            0,
+        );
+        assert_eq!(one.boxes.len(), 50);
+        // One system only: the worst and those that talk.
+        let single = draw(
+            fleet(200, 2, 1, 50),
+            &known(vec![edge(398, 396, 5, 0)]),
+            &asked(|_| ()),
+            0,
+        );
+        assert_eq!(single.boxes.len(), BOXES_DRAWN_MAX);
+        assert!(single.boxes.iter().any(|one| one.key == "c199"), "it talks");
+        assert_eq!(
+            single
+                .boxes
+                .iter()
+                .filter(|one| one.status == Status::Critical)
+                .count(),
+            8
+        );
+    }
+
+    #[test]
+    fn small_edges_are_hidden_above_eighty_but_never_those_that_fail() {
+        let mut edges = vec![edge(0, 1, 100_000, 0)];
+        edges.extend((2..90).map(|to| edge(0, to, 1, 0)));
+        edges.push(edge(0, 90, 1, 1));
+        let page = draw(fleet(100, 1, 1, 1_000), &known(edges), &asked(|_| ()), 0);
+        let drawn: Vec<&str> = page.edges.iter().map(|edge| edge.to.as_str()).collect();
+        assert_eq!(drawn, ["c001", "c090"], "and faults are drawn last");
+        assert_eq!(
+            page.notes,
+            ["88 edges with less than 1 % of all connections are hidden."]
+        );
+    }
+
+    #[test]
+    fn a_focus_dims_what_is_farther_away_and_knows_what_depends_on_it() {
+        // c000 > c001 > c002 > c003, c004 apart.
+        let edges = || known(vec![edge(0, 1, 1, 0), edge(1, 2, 1, 0), edge(2, 3, 1, 0)]);
+        let lit = |change: fn(&mut TopologyQuery)| -> Vec<String> {
+            let page = draw(fleet(5, 1, 1, 100), &edges(), &asked(change), 0);
+            let lit = page.boxes.iter().filter(|one| !one.is_dimmed);
+            lit.map(|one| one.key.clone()).collect()
+        };
+        assert_eq!(
+            lit(|query| query.focus = "c002".into()),
+            ["c001", "c002", "c003"]
+        );
+        assert_eq!(
+            lit(|query| {
+                query.focus = "c002".into();
+                query.depth = 3;
+                query.reach = Reach::Callers;
+            }),
+            ["c000", "c001", "c002"]
+        );
+        assert_eq!(lit(|query| query.find = "host-00003".into()), ["c003"]);
+        let page = draw(
+            fleet(5, 1, 1, 100),
+            &edges(),
+            &asked(|query| query.focus = "c003".into()),
+            0,
+        );
+        let panel = page.focus.unwrap();
+        assert_eq!(panel.dependants, 3);
+        assert_eq!(panel.used_by[0].words, "port 80 · 1 connection");
+        assert!(panel.depends_on.is_empty());
+    }
+
+    #[test]
+    fn only_problems_keeps_them_and_whom_they_talk_to() {
+        let mut nodes = fleet(6, 1, 1, 100);
+        nodes[0].row.status = Status::Ok;
+        nodes[2].row.status = Status::Warning;
+        // c001 > c002 (warning); c003 > c004 fails; c000 and c005 have nothing.
+        let edges = known(vec![edge(1, 2, 10, 0), edge(3, 4, 10, 5)]);
+        let page = draw(nodes, &edges, &asked(|query| query.only_problems = true), 0);
+        let mut keys: Vec<&str> = page.boxes.iter().map(|one| one.key.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["c001", "c002", "c003", "c004"]);
+        assert_eq!(page.notes, ["2 clusters without problems are not shown."]);
+    }
+}
