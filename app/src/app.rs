@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
 use crate::preferences::Preferences;
 use crate::search::SearchPage;
+use crate::topology::TopologyMapPage;
 use crate::ui::{Copied, IconSprite};
 
 /// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
@@ -53,6 +54,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/clusters/:slug/events") view=ClusterEventsPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters/:slug/settings") view=ClusterSettingsPage ssr=SsrMode::Async />
                     <Route path=path!("/events") view=EventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />

@@ -23,4 +23,5 @@ pub mod random;
 pub mod router;
 pub mod series;
 pub mod serve;
+pub mod topology;
 pub mod web;

@@ -8,6 +8,7 @@ use crate::clusters::view::{
     ClusterDetail, ClusterSummary, ClustersPage, ClustersQuery, SilenceRow,
 };
 use crate::events::view::EventsQuery;
+use crate::topology::view::{TopologyPage, TopologyQuery};
 
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -447,6 +448,11 @@ pub enum LiveTopic {
         /// Number of the last event that the page knows of.
         after_seq: i64,
     },
+    /// The map, as it is shown.
+    Topology {
+        /// The page's query.
+        query: TopologyQuery,
+    },
 }
 
 /// From the page to the server over the live connection.
@@ -478,4 +484,6 @@ pub enum LiveUpdate {
     Cluster(Box<ClusterDetail>),
     /// For [`LiveTopic::Events`]: so many that match came after.
     NewEvents(u32),
+    /// For [`LiveTopic::Topology`].
+    Topology(Box<TopologyPage>),
 }

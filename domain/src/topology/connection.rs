@@ -1,6 +1,6 @@
 //! What a host tells of its TCP connections, cleaned.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::matching::{Link, LinkKey, Side};
+use crate::fleet::Status;
 
 /// How an edge is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -274,4 +275,29 @@ pub fn aggregate<'e>(
         sum.last_seen_at_ms = sum.last_seen_at_ms.max(edge.last_seen_at_ms);
     }
     sums.into_values().collect()
+}
+
+/// How bad failures are: from one in a hundred a warning, from one in five critical; `None` below, and where nothing is
+/// known.
+pub fn trouble(connections: Option<u32>, failing: u32) -> Option<Status> {
+    let connections = u64::from(connections?.max(failing));
+    let failing = u64::from(failing);
+    if failing == 0 || failing * 100 < connections {
+        None
+    } else if failing * 5 < connections {
+        Some(Status::Warning)
+    } else {
+        Some(Status::Critical)
+    }
+}
+
+/// How wide an edge is drawn, 1 to 5: one step for each power of ten of its connections.
+pub fn width_step(connections: Option<u32>) -> u8 {
+    match connections.unwrap_or(0) {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
+        _ => 5,
+    }
 }

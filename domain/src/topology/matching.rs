@@ -6,8 +6,8 @@
 //! fleet, named by its address. An address alone never makes a link: addresses are reused, and every host has the same
 //! ones inside.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -242,21 +242,24 @@ impl<'a> Matching<'a> {
             let Some(host) = self.hosts.get(h).copied() else {
                 continue;
             };
-            for (f, flow) in host.connections.flows.iter().enumerate() {
-                if !flow.is_incoming {
-                    self.match_flow(h, f, &host, flow);
-                }
+            for flow in host
+                .connections
+                .flows
+                .iter()
+                .filter(|flow| !flow.is_incoming)
+            {
+                self.match_flow(h, &host, flow);
             }
         }
     }
 
     /// One outgoing flow: each of its sockets by both halves, the rest of it as a whole.
-    fn match_flow(&mut self, h: usize, f: usize, host: &HostView<'_>, flow: &Flow) {
+    fn match_flow(&mut self, h: usize, host: &HostView<'_>, flow: &Flow) {
         let from = Side::Fleet(end_of_flow(host, flow));
         // What its sockets reached: (link, count).
         let mut reached: BTreeMap<LinkKey, (Evidence, u32, i64)> = BTreeMap::new();
         for client_port in &flow.client_ports {
-            let Some((other, evidence)) = self.other_half(h, f, flow, *client_port) else {
+            let Some((other, evidence)) = self.other_half(h, flow, *client_port) else {
                 continue;
             };
             let Some((end, port, known_at_ms)) = self.accepting_end(other) else {
@@ -296,13 +299,7 @@ impl<'a> Matching<'a> {
     }
 
     /// The incoming flow that is the other half of a socket.
-    fn other_half(
-        &self,
-        h: usize,
-        f: usize,
-        flow: &Flow,
-        client_port: u16,
-    ) -> Option<(FlowAt, Evidence)> {
+    fn other_half(&self, h: usize, flow: &Flow, client_port: u16) -> Option<(FlowAt, Evidence)> {
         let tuple = (flow.local, client_port, flow.peer, flow.port);
         let exact = self
             .incoming_by_tuple
@@ -328,11 +325,10 @@ impl<'a> Matching<'a> {
             [] => {}
             _ => return None,
         }
+        // The port must lead to one place only, and be known at one place only.
         let servers = self.incoming_by_client.get(&(flow.local, client_port))?;
-        let (Some(client), Some(server)) = (only(clients), only(servers)) else {
-            return None;
-        };
-        (client == (h, f)).then_some((server, Evidence::Client))
+        let _only_this = only(clients)?;
+        Some((only(servers)?, Evidence::Client))
     }
 
     /// A flow of which no socket was found at another host.

@@ -12,5 +12,7 @@ mod matching;
 mod tests;
 
 pub use connection::{Flow, HostConnections, Listener};
-pub use edge::{Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, step};
+pub use edge::{
+    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, step, trouble, width_step,
+};
 pub use matching::{End, Evidence, HostView, Link, LinkKey, Matches, Peer, Side, match_flows};

@@ -159,6 +159,9 @@ pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<Live
         }
         LiveTopic::Overview => LiveUpdate::Overview(Box::new(overview::overview(ops).await?)),
         LiveTopic::Nodes { query } => LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))),
+        LiveTopic::Topology { query } => {
+            LiveUpdate::Topology(Box::new(crate::topology::map::page(ops, who.role, query)))
+        }
         LiveTopic::Clusters { query } => {
             LiveUpdate::Clusters(Box::new(clusters::service::page(ops, query).await?))
         }

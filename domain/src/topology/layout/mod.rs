@@ -52,8 +52,10 @@ pub struct BoxIn {
     pub tier: Option<u8>,
     /// Cells drawn in it.
     pub cells: u32,
-    /// Where it stands already.
+    /// Where it stands already. Of a box that stood without edges and has some now, its place says nothing: leave it out.
     pub position: Option<Position>,
+    /// Somebody put it there.
+    pub is_pinned: bool,
 }
 
 /// Connections between two clusters.
@@ -148,7 +150,7 @@ pub struct Layout {
 pub fn layout(boxes: &[BoxIn], arcs: &[ArcIn]) -> Layout {
     let graph = Graph::new(boxes, arcs);
     let ranks = rank::rank(&graph);
-    let placed = if graph.boxes.iter().any(|one| one.position.is_some()) {
+    let placed = if graph.has_stood() {
         place::slot_in(&graph, &ranks)
     } else {
         let layers = order::layers(&graph, &ranks);
@@ -205,6 +207,14 @@ impl<'a> Graph<'a> {
 
     fn called(&self, by: usize) -> &[usize] {
         self.called.get(by).map_or(&[], Vec::as_slice)
+    }
+
+    /// Is there a map already? The places of boxes without edges make none as soon as there are edges: they stand in
+    /// rows then, below a map that is laid out for the first time.
+    fn has_stood(&self) -> bool {
+        self.boxes.iter().enumerate().any(|(one, b)| {
+            b.position.is_some() && (b.is_pinned || self.arcs.is_empty() || !self.is_alone(one))
+        })
     }
 
     fn is_alone(&self, one: usize) -> bool {

@@ -208,9 +208,7 @@ pub(super) fn slot_in(graph: &Graph<'_>, ranks: &[usize]) -> Vec<BoxOut> {
             let line = lines.iter().filter(|x| **x <= to).max().copied();
             b.x = line.filter(|x| *x + b.width >= to).unwrap_or(to);
         } else {
-            let all = || standing.iter().filter_map(|o| boxes.get(*o));
-            b.x = all().map(|o| o.x).min().unwrap_or(0);
-            b.y = all().map(BoxOut::bottom).max().map_or(0, |y| y + BOX_GAP);
+            (b.x, b.y) = row_end(graph, &boxes, &standing, &b);
             put(&mut boxes, &mut standing, one, b);
             continue;
         }
@@ -228,6 +226,31 @@ pub(super) fn slot_in(graph: &Graph<'_>, ranks: &[usize]) -> Vec<BoxOut> {
         put(&mut boxes, &mut standing, one, b);
     }
     boxes
+}
+
+/// Where a box without neighbours goes: behind the last of those that stand in a row without edges, else in a new row
+/// below everything.
+fn row_end(graph: &Graph<'_>, boxes: &[BoxOut], standing: &[usize], b: &BoxOut) -> (i32, i32) {
+    let all = || standing.iter().filter_map(|o| boxes.get(*o));
+    let left = all().map(|o| o.x).min().unwrap_or(0);
+    let below = all().map(BoxOut::bottom).max().map_or(0, |y| y + BOX_GAP);
+    let alone = || {
+        let alone = standing.iter().filter(|o| graph.is_alone(**o));
+        alone.filter_map(|o| boxes.get(*o))
+    };
+    let Some(last) = alone().max_by_key(|o| (o.y, o.x)) else {
+        return (left, below);
+    };
+    let behind = BoxOut {
+        x: last.right() + BOX_GAP,
+        y: last.y,
+        ..b.clone()
+    };
+    if behind.right() <= left + ROW_WIDTH && hit(boxes, standing, &behind).is_none() {
+        (behind.x, behind.y)
+    } else {
+        (left, below)
+    }
 }
 
 fn put(boxes: &mut [BoxOut], standing: &mut Vec<usize>, one: usize, b: BoxOut) {

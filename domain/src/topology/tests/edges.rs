@@ -191,3 +191,28 @@ fn edges_of_clusters_are_sums_of_what_is_seen() {
         ]
     );
 }
+
+#[test]
+fn failures_count_by_their_share_and_widths_by_powers_of_ten() {
+    use crate::fleet::Status;
+    for (connections, failing, wanted) in [
+        (None, 5, None),
+        (Some(0), 0, None),
+        (Some(1_000), 9, None),
+        (Some(1_000), 10, Some(Status::Warning)),
+        (Some(1_000), 199, Some(Status::Warning)),
+        (Some(1_000), 200, Some(Status::Critical)),
+        (Some(0), 1, Some(Status::Critical)),
+    ] {
+        assert_eq!(
+            trouble(connections, failing),
+            wanted,
+            "{connections:?} {failing}"
+        );
+    }
+    let steps: Vec<u8> = [0, 9, 10, 100, 9_999, 10_000]
+        .map(|n| width_step(Some(n)))
+        .to_vec();
+    assert_eq!(steps, [1, 1, 2, 3, 4, 5]);
+    assert_eq!(width_step(None), 1);
+}

@@ -1,7 +1,7 @@
 //! Tables and properties of matching.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -270,6 +270,18 @@ fn the_same_container_addresses_on_two_hosts_are_kept_apart() {
             "1/proxy > 172.17.0.2 :8080 x1 one end",
             "2/proxy > 2/c :8080 x1 tuple"
         ]
+    );
+    // The second opens nothing of the kind: still the bridge of the first is not that of the second.
+    let only_accepts = host(2, &["10.0.0.2", "172.17.0.1"]).accepts(
+        "c",
+        "172.17.0.2",
+        "172.17.0.1",
+        8080,
+        &[40_000],
+    );
+    assert_eq!(
+        told(&[docker(1, "10.0.0.1"), only_accepts]),
+        ["1/proxy > 172.17.0.2 :8080 x1 one end"]
     );
     // A host without containers calls a router of that address; another has a bridge that listens there.
     let caller = host(3, &["10.0.0.3"]).opens("app", "10.0.0.3", "172.17.0.1", 80, &[40_000]);

@@ -12,6 +12,7 @@ fn boxed(key: &str, cells: u32) -> BoxIn {
         tier: None,
         cells,
         position: None,
+        is_pinned: false,
     }
 }
 
@@ -137,6 +138,38 @@ fn a_new_box_stands_beside_its_neighbours_and_moves_nobody() {
         "in the layer of its kind"
     );
     assert!(find(&after, "lonely").y > find(&after, "db").y);
+}
+
+#[test]
+fn boxes_without_edges_keep_their_places_until_there_is_a_map() {
+    let boxes: Vec<BoxIn> = ["b", "d", "f"].map(|key| boxed(key, 3)).to_vec();
+    let before = layout(&boxes, &[]);
+    let mut more = kept(&boxes, &before);
+    more.push(boxed("a", 3));
+    let after = layout(&more, &[]);
+    for key in ["b", "d", "f"] {
+        assert_eq!(corners(&after)[key], corners(&before)[key]);
+    }
+    assert_eq!(find(&after, "a").y, find(&after, "f").y, "behind the last");
+    // The first edge: of its ends no place is known that would mean anything, and the others make way.
+    for b in &mut more {
+        if b.key == "b" || b.key == "d" {
+            b.position = None;
+        }
+    }
+    let mapped = layout(&more, &[arc("d", "b")]);
+    assert!(find(&mapped, "d").x < find(&mapped, "b").x);
+    assert!(find(&mapped, "f").y > find(&mapped, "d").y);
+}
+
+#[test]
+fn a_pin_holds_in_a_map_that_is_laid_out_for_the_first_time() {
+    let mut boxes = [boxed("a", 1), boxed("b", 1), boxed("c", 1)];
+    boxes[1].position = Some(Position { x: 700, y: 300 });
+    boxes[1].is_pinned = true;
+    let map = layout(&boxes, &[arc("a", "b"), arc("b", "c")]);
+    assert_eq!(corners(&map)["b"], Position { x: 700, y: 300 });
+    assert!(find(&map, "a").x < 700 && find(&map, "c").x > 700);
 }
 
 #[test]
