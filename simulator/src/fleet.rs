@@ -21,6 +21,7 @@ use crate::machine::Machine;
 use crate::outcome::{AgentOutcome, Outcome, Progress, StartError, Summary};
 use crate::scenario::Scenario;
 use crate::schedule::phase_ms;
+use crate::sections::Subject;
 use crate::state::{Identity, StateFolder};
 use crate::world::World;
 use crate::{AGENTS_MAX, clock, random};
@@ -236,7 +237,7 @@ impl Fleet {
                 continue;
             };
             let machine = self.plan.machine(self.world.as_deref(), index);
-            let world = self.world.as_ref();
+            let world = self.world.as_deref();
             let speaker = Speaker {
                 key: identity.key.clone(),
                 server_key: self.server_key,
@@ -244,7 +245,9 @@ impl Fleet {
                 process,
                 boot_id: machine.boot_id(),
                 interval_s: self.plan.interval_s(),
-                suggested: world.and_then(|world| Lists::suggested(world, index, &machine)),
+                suggested: world
+                    .and_then(|world| Subject::new(world, index, &machine, began_at_ms))
+                    .map(|subject| subject.suggested()),
             };
             let first_due_ms = began_ms + phase_ms(u64::from(index), agents, self.plan.interval_ms);
             let book = Book::new(

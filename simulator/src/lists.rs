@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::keys::short_digest;
-use protocol::v1::hello::Suggested;
 use protocol::v1::report::Group;
 use protocol::v1::section::{
     HeldSection, KIND_CONNECTIONS, KIND_PROCESSES, KIND_SERVERS, KIND_SOCKETS, KIND_UNITS, Section,
@@ -38,6 +37,10 @@ impl Stage {
             began_at_ms,
             snapshot: Mutex::new(None),
         }
+    }
+
+    fn subject<'a>(&'a self, index: u32, machine: &'a Machine) -> Option<Subject<'a>> {
+        Subject::new(&self.world, index, machine, self.began_at_ms)
     }
 
     /// Since the run began.
@@ -110,28 +113,6 @@ impl Lists {
         }
     }
 
-    fn subject<'a>(stage: &'a Stage, index: u32, machine: &'a Machine) -> Option<Subject<'a>> {
-        let place = stage.world.place(index)?;
-        Some(Subject {
-            world: &stage.world,
-            machine,
-            index,
-            place,
-            cluster: stage.world.cluster(place)?,
-            began_at_ms: stage.began_at_ms,
-        })
-    }
-
-    /// What the host's `agent.toml` says.
-    pub(crate) fn suggested(
-        world: &Arc<World>,
-        index: u32,
-        machine: &Machine,
-    ) -> Option<Suggested> {
-        let stage = Stage::new(world.clone(), 0);
-        Self::subject(&stage, index, machine).map(|subject| subject.suggested())
-    }
-
     /// Takes note of what the server holds.
     pub(crate) fn set_held(&mut self, held: Option<&[HeldSection]>) {
         self.is_server_known = true;
@@ -165,7 +146,7 @@ impl Lists {
         let world = &self.stage.world;
         let strain = |t_ms: i64| world.strain(self.index, self.stage.at_ms(t_ms));
         let mut groups = values::sample_under(machine, wall_ms, up_s, &strain);
-        if let Some(subject) = Self::subject(&self.stage, self.index, machine) {
+        if let Some(subject) = self.stage.subject(self.index, machine) {
             let state = world.state(self.index, at_ms);
             let load = Load {
                 state: &state,
@@ -196,7 +177,7 @@ impl Lists {
             return None;
         }
         let stage = self.stage.clone();
-        let subject = Self::subject(&stage, self.index, machine)?;
+        let subject = stage.subject(self.index, machine)?;
         let at_ms = stage.at_ms(wall_ms);
         let state = stage.world.state(self.index, at_ms);
         let snapshot = stage.snapshot(at_ms);

@@ -54,7 +54,7 @@ pub fn product(cluster: &Cluster) -> Product<'_> {
             label: "nginx",
             unit: "nginx.service",
             process: "nginx",
-            home: None,
+            home: Some("/etc/nginx"),
             probe: Some("/"),
             console: None,
             threads: 5,
@@ -95,11 +95,6 @@ pub fn product(cluster: &Cluster) -> Product<'_> {
 impl Product<'_> {
     /// Tells the server apart on its host, and stays over restarts and deploys.
     pub fn key(&self, pack: Pack) -> String {
-        let pack_name = pack.as_str();
-        match (pack, self.home) {
-            (Pack::Carbon, Some(home)) => format!("{pack_name}:{home}:0"),
-            (_, Some(home)) => format!("{pack_name}:{home}"),
-            (_, None) => format!("{pack_name}:{}", self.unit),
-        }
+        format!("{}:{}", pack.as_str(), self.home.unwrap_or(self.unit))
     }
 }

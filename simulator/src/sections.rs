@@ -34,6 +34,25 @@ fn pid(machine: &Machine, generation: u64) -> u32 {
     1_000 + (mix(machine.seed ^ 0x91D, generation) % 60_000) as u32
 }
 
+impl<'a> Subject<'a> {
+    pub(crate) fn new(
+        world: &'a World,
+        index: u32,
+        machine: &'a Machine,
+        began_at_ms: i64,
+    ) -> Option<Self> {
+        let place = world.place(index)?;
+        Some(Self {
+            world,
+            machine,
+            index,
+            place,
+            cluster: world.cluster(place)?,
+            began_at_ms,
+        })
+    }
+}
+
 impl Subject<'_> {
     fn product(&self) -> Product<'_> {
         product(self.cluster)
@@ -67,7 +86,7 @@ impl Subject<'_> {
             version: self.cluster.versions.get(state.version).cloned(),
             home: product.home.map(str::to_owned),
             unit: named(product.unit),
-            port_offset: (self.cluster.pack == crate::scenario::Pack::Carbon).then_some(0),
+            port_offset: None,
             pid: running.then(|| pid(self.machine, state.generation)),
             started_at_s: running.then(|| (self.began_at_ms + state.started_ms) / 1_000),
             ports: if running {

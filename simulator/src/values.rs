@@ -337,11 +337,58 @@ mod tests {
         1_700_000_000_000i64..1_900_000_000_000
     }
 
+    fn strains() -> impl Strategy<Value = Strain> {
+        let share = || prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
+        (share(), share(), share()).prop_map(|(cpu, memory, disk)| Strain { cpu, memory, disk })
+    }
+
+    #[test]
+    fn a_strain_is_seen_in_what_it_presses_and_only_there() {
+        let machine = Machine::new(3, 1);
+        let t_ms = 1_770_000_000_000;
+        let values = |strain: Strain| by_metric(&sample_under(&machine, t_ms, 77, &|_| strain));
+        let calm = values(Strain::default());
+        assert_eq!(calm, by_metric(&sample(&machine, t_ms, 77)));
+        let none = Strain::default();
+        let host = |metric| (String::new(), metric);
+        let var = ("/var".to_owned(), Metric::FilesystemUsedRatio);
+        for (strain, key, least, untouched) in [
+            (
+                Strain { cpu: 1.0, ..none },
+                host(Metric::CpuUsedRatio),
+                950,
+                var.clone(),
+            ),
+            (
+                Strain {
+                    memory: 1.0,
+                    ..none
+                },
+                host(Metric::MemoryUsedRatio),
+                950,
+                host(Metric::CpuUsedRatio),
+            ),
+            (
+                Strain { disk: 1.0, ..none },
+                var.clone(),
+                970,
+                host(Metric::MemoryUsedRatio),
+            ),
+        ] {
+            let pressed = values(strain);
+            assert!(
+                pressed[&key] >= least && pressed[&key] > calm[&key],
+                "{key:?}"
+            );
+            assert_eq!(pressed[&untouched], calm[&untouched]);
+        }
+    }
+
     proptest! {
         #[test]
-        fn every_value_is_possible_and_related_values_agree(seed: u64, index in 0u32..10_000, t_ms in instants()) {
+        fn every_value_is_possible_and_related_values_agree(seed: u64, index in 0u32..10_000, t_ms in instants(), strain in strains()) {
             let machine = Machine::new(seed, index);
-            let values = by_metric(&sample(&machine, t_ms, 77));
+            let values = by_metric(&sample_under(&machine, t_ms, 77, &|_| strain));
             for ((instance, metric), stored) in &values {
                 prop_assert!(*stored >= 0, "{:?} {}", metric, stored);
                 prop_assert_eq!(instance.is_empty(), metric.wire() < 40);

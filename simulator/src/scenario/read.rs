@@ -509,6 +509,11 @@ impl Reading {
             let why = "a deploy goes to the cluster's next version and there is only one; name two in its versions";
             self.wrong(&place, why);
         }
+        let has_probe = |cluster: &Cluster| crate::products::product(cluster).probe.is_some();
+        if trouble == Trouble::Probe && concerned.is_some_and(|cluster| !has_probe(cluster)) {
+            let why = "servers of this cluster's pack have no health probe; carbon, tomcat and nginx have one";
+            self.wrong(&place, why);
+        }
         let first_ms = self.span(&format!("{place}.first"), &table.first);
         let every_ms = self.span(&format!("{place}.every"), &table.every);
         let lasts_ms = self.span(&format!("{place}.lasts"), &table.lasts);

@@ -77,7 +77,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "sytem = \"shop\"",
         &["line 2", "sytem", "unknown field"],
     ),
-    ("nodes = 4", "nodes = \"four\"", &["line 8", "\"four\"", "expected i64"]),
+    (
+        "nodes = 4",
+        "nodes = \"four\"",
+        &["line 8", "\"four\"", "expected i64"],
+    ),
     (
         "nodes = 4",
         "nodes = 0",
@@ -198,6 +202,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "first = \"10s\"",
         "first = \"-1s\"",
         &["incidents[0].first", "-1s"],
+    ),
+    (
+        "kind = \"deploy\"\ncluster = \"web\"",
+        "kind = \"probe\"\ncluster = \"db\"",
+        &["incidents[1]", "no health probe"],
     ),
     (
         "kind = \"deploy\"\ncluster = \"web\"",
