@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod datadir;
 pub mod db;
+pub mod demo;
 pub mod enroll;
 pub mod error;
 pub mod events;

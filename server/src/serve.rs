@@ -95,6 +95,21 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
+    serve_then(data, settings, |ops| {
+        say(&format!("ready {}", ops.base_url()));
+    })
+    .await
+}
+
+/// The same, but `ready` says that it answers.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve_then(
+    data: &Path,
+    settings: Settings,
+    ready: impl FnOnce(&Ops) + Send + 'static,
+) -> Result<(), ServeError> {
     let io = |doing| move |source| ServeError::Io { doing, source };
     // First, so that a taken port changes nothing on disk.
     let listen_error = |source| ServeError::Listen {
@@ -139,11 +154,11 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
     let announce = tokio::spawn({
-        let (handle, base_url) = (handle.clone(), base_url.clone());
+        let (handle, ops) = (handle.clone(), ops.clone());
         async move {
             if handle.listening().await.is_some() {
                 tracing::info!(listen = %bound, url = base_url, "serving");
-                say(&format!("ready {base_url}"));
+                ready(&ops);
             }
         }
     });
