@@ -20,6 +20,7 @@ pub mod install;
 pub mod lists;
 pub mod log;
 pub mod outbox;
+pub mod packs;
 pub mod policy;
 pub mod random;
 pub mod run;
