@@ -278,7 +278,7 @@ impl Running {
             self.lists_state
                 .read(&mut self.lists, now_ns, wall_ms, is_watched);
             runs.extend(self.lists_state.runs().cloned());
-            runs.push(self.lists.servers.probes_run());
+            runs.extend(self.lists.servers.probes_run());
         }
         if let Some(trouble) = &self.disk_trouble {
             runs.push(Run {

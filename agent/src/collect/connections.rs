@@ -88,7 +88,16 @@ impl ConnectionsReader {
         if let Err(error) = asked {
             return (None, sockets::no_answer(error));
         }
-        let wanted = listeners.iter().chain(&found).map(|s| s.inode).collect();
+        // Whose an accepted connection is, its listener tells.
+        let accepting: BTreeSet<(IpAddr, u16)> =
+            listeners.iter().map(|l| (l.address, l.port)).collect();
+        let is_accepted = |socket: &Socket| {
+            accepting_addresses(socket.address)
+                .iter()
+                .any(|address| accepting.contains(&(*address, socket.port)))
+        };
+        let opened = found.iter().filter(|socket| !is_accepted(socket));
+        let wanted = listeners.iter().chain(opened).map(|s| s.inode).collect();
         let denied = inventory.find_owners(&wanted);
         let mut told = self.sum_up(&found, &listeners, &|s| inventory.whose(s), now_ns);
         told.left_out = told.left_out.saturating_add(beyond);
@@ -175,12 +184,7 @@ impl ConnectionsReader {
 
     /// Who accepted this connection; nobody known when the listener is gone by now.
     fn listener(&self, bound: &BTreeMap<(u16, IpAddr), Whose>, socket: &Socket) -> Option<Whose> {
-        let any = match socket.address {
-            IpAddr::V4(_) => IpAddr::from([0; 4]),
-            IpAddr::V6(_) => IpAddr::from([0; 16]),
-        };
-        // One for any IPv6 address usually takes IPv4 as well.
-        let addresses = [socket.address, any, IpAddr::from([0; 16])];
+        let addresses = accepting_addresses(socket.address);
         let now = addresses
             .iter()
             .find_map(|address| bound.get(&(socket.port, *address)));
@@ -212,6 +216,15 @@ impl ConnectionsReader {
             None => {}
         }
     }
+}
+
+/// Where a listener for this address may listen. One for any IPv6 address usually takes IPv4 as well.
+fn accepting_addresses(local: IpAddr) -> [IpAddr; 3] {
+    let any = match local {
+        IpAddr::V4(_) => IpAddr::from([0; 4]),
+        IpAddr::V6(_) => IpAddr::from([0; 16]),
+    };
+    [local, any, IpAddr::from([0; 16])]
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

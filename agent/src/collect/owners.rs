@@ -4,7 +4,11 @@
 //! ends when nothing is open any more, so a quiet host costs next to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{OFlag, readlinkat};
+use nix::sys::stat::Mode;
 
 /// Open files looked at in one go.
 const LINKS_MAX: usize = 262_144;
@@ -13,8 +17,10 @@ const LINKS_MAX: usize = 262_144;
 #[derive(Debug, Default)]
 pub struct Owners {
     by_inode: BTreeMap<u32, u32>,
+    /// Looked for without success: those of processes that may not be seen, or of another space of process numbers.
+    nobodys: BTreeSet<u32>,
     /// Processes whose open files may not be seen.
-    pub denied: usize,
+    denied: BTreeSet<u32>,
 }
 
 impl Owners {
@@ -23,48 +29,81 @@ impl Owners {
         let alive: BTreeSet<u32> = pids.iter().copied().collect();
         self.by_inode
             .retain(|inode, pid| wanted.contains(inode) && alive.contains(pid));
+        self.nobodys.retain(|inode| wanted.contains(inode));
+        self.denied.retain(|pid| alive.contains(pid));
         let mut open: BTreeSet<u32> = wanted
             .iter()
             .copied()
-            .filter(|inode| *inode != 0 && !self.by_inode.contains_key(inode))
+            .filter(|inode| {
+                *inode != 0 && !self.by_inode.contains_key(inode) && !self.nobodys.contains(inode)
+            })
             .collect();
         if open.is_empty() {
             return;
         }
-        self.denied = 0;
+        // Who had sockets has the new ones too, mostly.
+        let holders: BTreeSet<u32> = self.by_inode.values().copied().collect();
+        let (first, then): (Vec<u32>, Vec<u32>) =
+            pids.iter().copied().partition(|pid| holders.contains(pid));
         let mut links = 0;
-        for pid in pids {
-            let folder: PathBuf = proc.join(pid.to_string()).join("fd");
-            let entries = match std::fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.denied +=
-                        usize::from(error.kind() == std::io::ErrorKind::PermissionDenied);
+        for pid in first.into_iter().chain(then) {
+            if self.denied.contains(&pid) {
+                continue;
+            }
+            let found = match sockets_of(&proc.join(pid.to_string()).join("fd")) {
+                Ok(found) => found,
+                Err(nix::Error::EACCES | nix::Error::EPERM) => {
+                    self.denied.insert(pid);
                     continue;
                 }
+                Err(_) => continue,
             };
-            for entry in entries.flatten() {
-                links += 1;
-                let Some(inode) = std::fs::read_link(entry.path())
-                    .ok()
-                    .and_then(|l| inode(&l))
-                else {
-                    continue;
-                };
+            links += found.links;
+            for inode in found.inodes {
                 if open.remove(&inode) {
-                    self.by_inode.insert(inode, *pid);
+                    self.by_inode.insert(inode, pid);
                 }
             }
             if open.is_empty() || links > LINKS_MAX {
-                return;
+                break;
             }
         }
+        self.nobodys.extend(open);
     }
 
     /// The process that holds this socket.
     pub fn pid(&self, inode: u32) -> Option<u32> {
         self.by_inode.get(&inode).copied()
     }
+
+    /// Processes that could not be looked into although something was open.
+    pub fn denied(&self) -> usize {
+        self.denied.len()
+    }
+}
+
+struct Sockets {
+    inodes: Vec<u32>,
+    links: usize,
+}
+
+fn sockets_of(folder: &Path) -> nix::Result<Sockets> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let opened: OwnedFd = nix::fcntl::open(folder, flags, Mode::empty())?;
+    let mut dir = nix::dir::Dir::from_fd(opened.try_clone().map_err(|_| nix::Error::EMFILE)?)?;
+    let mut found = Sockets {
+        inodes: Vec::new(),
+        links: 0,
+    };
+    for entry in dir.iter().flatten() {
+        found.links += 1;
+        if let Ok(link) = readlinkat(opened.as_fd(), entry.file_name())
+            && let Some(inode) = inode(Path::new(&link))
+        {
+            found.inodes.push(inode);
+        }
+    }
+    Ok(found)
 }
 
 /// `socket:[123]`
@@ -99,6 +138,13 @@ mod tests {
         owners.find(temp.path(), &wanted, &[2, 1, 9]);
         let told = |owners: &Owners| [0, 11, 12, 13].map(|inode| owners.pid(inode));
         assert_eq!(told(&owners), [None, Some(2), Some(2), None]);
+        symlink("socket:[13]", fd(1).join("9")).unwrap();
+        owners.find(temp.path(), &wanted, &[2, 1, 9]);
+        assert_eq!(
+            owners.pid(13),
+            None,
+            "nobody's is not looked for again and again"
+        );
         std::fs::remove_dir_all(temp.path().join("2")).unwrap();
         owners.find(temp.path(), &wanted, &[1]);
         assert_eq!(told(&owners), [None, Some(1), None, None]);

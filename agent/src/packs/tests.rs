@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Read once: patterns are slow to build without optimisation.
+static BUILT: std::sync::LazyLock<Packs> = std::sync::LazyLock::new(Packs::built_in);
+
 struct Fake {
     command_line: String,
     files: BTreeMap<String, String>,
@@ -439,7 +442,7 @@ proptest! {
 
     #[test]
     fn any_command_line_and_files_are_read(line in any::<String>(), file in any::<String>()) {
-        for pack in Packs::built_in().in_force {
+        for pack in &BUILT.in_force {
             let _ = pack.detect.matches(&line, Some(&line));
             let files = ["RELEASE-NOTES", "PG_VERSION", "bin/version.txt", "repository/conf/axis2/axis2.xml", "conf/server.xml"];
             let mut look = Fake {

@@ -2,7 +2,8 @@
 //!
 //! All processes are looked at once a minute (every ten seconds while somebody looks, and at once when a server's main
 //! process vanished); in between only the processes of known servers are read. A process that was judged once is judged
-//! again only when it became another program. What was found before is remembered over restarts of the agent, so that a
+//! again only when it became another program, which programs do when they are young; all are read again every ten
+//! minutes. What was found before is remembered over restarts of the agent, so that a
 //! server whose process is gone is told as such.
 
 mod details;
@@ -49,6 +50,8 @@ pub struct Inventory {
     prober: Option<Prober>,
     memory: Memory,
     scanned_ns: Option<u64>,
+    /// When every process was read again, whether known or not.
+    scanned_all_ns: Option<u64>,
     seen: BTreeMap<u32, Seen>,
     known: BTreeMap<Rc<str>, Known>,
     by_pid: BTreeMap<u32, Rc<str>>,
@@ -94,6 +97,7 @@ impl Inventory {
             prober: setup.is_probing.then(Prober::default),
             memory,
             scanned_ns: None,
+            scanned_all_ns: None,
             seen: BTreeMap::new(),
             known,
             by_pid: BTreeMap::new(),
@@ -206,7 +210,7 @@ impl Inventory {
                 .map(|(pid, _)| *pid),
         );
         self.owners.find(&self.roots.proc, wanted, &pids);
-        self.owners.denied
+        self.owners.denied()
     }
 
     /// Whose a socket is: by its process, else by the service in whose control group it was made.
@@ -313,17 +317,18 @@ impl Inventory {
         }
     }
 
-    /// How asking the probes goes.
-    pub fn probes_run(&self) -> Run {
+    /// How asking the probes goes, once it is known whether there are any.
+    pub fn probes_run(&self) -> Option<Run> {
+        self.scanned_ns?;
         let (outcome, took_us) = match &self.prober {
             None => (Outcome::Off, 0),
             Some(prober) => prober.outcome(),
         };
-        Run {
+        Some(Run {
             collector: Collector::Probes,
             duration_us: took_us,
             outcome,
-        }
+        })
     }
 }
 

@@ -15,12 +15,18 @@ use crate::packs::{self, Pack};
 
 /// Processes looked at.
 const PROCESSES_MAX: usize = 32_768;
+/// A process that was there so long stays the program that it is, mostly.
+const YOUNG_NS: u64 = 150_000_000_000;
+/// Against those that do not, and numbers that were given again.
+const ALL_EVERY_NS: u64 = 600_000_000_000;
 /// Steps from a process to its first ancestor.
 const DEPTH_MAX: usize = 64;
 
 /// What was judged of a process, until it becomes another program.
 #[derive(Debug)]
 pub struct Seen {
+    first_ns: u64,
+    parent: u32,
     started: u64,
     name: Vec<u8>,
     /// Its own command line is empty.
@@ -29,6 +35,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Nothing new is expected of it: neither a server, whose end matters, nor so young that it becomes one.
+    fn is_settled(&self, now_ns: u64) -> bool {
+        self.is_kernel || (self.class.is_none() && now_ns.saturating_sub(self.first_ns) >= YOUNG_NS)
+    }
+
     /// Its name, fit to be told.
     pub fn shown_name(&self) -> Rc<str> {
         instance(&self.name).into()
@@ -52,38 +63,50 @@ pub struct Class {
 
 impl Inventory {
     pub(super) fn scan(&mut self, now_ns: u64, wall_ms: i64) -> std::io::Result<()> {
+        let is_all = self
+            .scanned_all_ns
+            .is_none_or(|at| now_ns.saturating_sub(at) >= ALL_EVERY_NS);
         let mut buffer = Vec::new();
-        let stats: BTreeMap<u32, Stat> = process::pids(&self.roots.proc)?
-            .take(PROCESSES_MAX)
-            .filter_map(|pid| {
-                let folder = self.roots.proc.join(pid.to_string());
-                // A process that ended meanwhile is none.
-                Some((pid, process::stat(&folder, &mut buffer)?))
-            })
-            .collect();
-        self.scanned_ns = Some(now_ns);
-        self.seen.retain(|pid, seen| {
-            stats
-                .get(pid)
-                .is_some_and(|stat| stat.started == seen.started && stat.name == seen.name)
-        });
-        for (pid, stat) in &stats {
-            if !self.seen.contains_key(pid)
-                && let Some(seen) = self.judge(*pid, stat)
-            {
-                self.seen.insert(*pid, seen);
+        let mut before = std::mem::take(&mut self.seen);
+        for pid in process::pids(&self.roots.proc)?.take(PROCESSES_MAX) {
+            let known = before.remove(&pid);
+            let known = match known {
+                Some(seen) if !is_all && seen.is_settled(now_ns) => {
+                    self.seen.insert(pid, seen);
+                    continue;
+                }
+                known => known,
+            };
+            // A process that ended meanwhile is none.
+            let folder = self.roots.proc.join(pid.to_string());
+            let Some(stat) = process::stat(&folder, &mut buffer) else {
+                continue;
+            };
+            let same = known.filter(|seen| seen.started == stat.started && seen.name == stat.name);
+            let same = same.map(|seen| Seen {
+                parent: stat.parent,
+                ..seen
+            });
+            if let Some(seen) = same.or_else(|| self.judge(pid, &stat, now_ns)) {
+                self.seen.insert(pid, seen);
             }
         }
-        let (tops, by_pid) = self.families(&stats);
+        self.scanned_ns = Some(now_ns);
+        if is_all {
+            self.scanned_all_ns = Some(now_ns);
+        }
+        let (tops, by_pid) = self.families();
         self.by_pid = by_pid;
-        self.take_note(&stats, &tops, now_ns, wall_ms);
+        self.take_note(&tops, now_ns, wall_ms);
         self.find_control_groups();
         Ok(())
     }
 
     /// `None` when it should be looked at again: it ended, or is about to become a program.
-    fn judge(&mut self, pid: u32, stat: &Stat) -> Option<Seen> {
+    fn judge(&mut self, pid: u32, stat: &Stat, now_ns: u64) -> Option<Seen> {
         let seen = |is_kernel, class| Seen {
+            first_ns: now_ns,
+            parent: stat.parent,
             started: stat.started,
             name: stat.name.clone(),
             is_kernel,
@@ -137,16 +160,21 @@ impl Inventory {
 
     /// The top processes of each server, and all processes that belong to one: children belong to whom their parent
     /// belongs to.
-    fn families(&self, stats: &BTreeMap<u32, Stat>) -> (Tops, BTreeMap<u32, Rc<str>>) {
+    fn families(&self) -> (Tops, BTreeMap<u32, Rc<str>>) {
         let mut tops = Tops::new();
         let mut by_pid = BTreeMap::new();
         let class = |pid: u32| self.seen.get(&pid).and_then(|seen| seen.class.as_ref());
-        for pid in stats.keys() {
+        for pid in self.seen.keys() {
             let mut owner: Option<&Rc<str>> = class(*pid).map(|class| &class.key);
             let mut is_top = owner.is_some();
             let mut at = *pid;
             for _ in 0..DEPTH_MAX {
-                let Some(parent) = stats.get(&at).map(|stat| stat.parent).filter(|p| *p > 1) else {
+                let Some(parent) = self
+                    .seen
+                    .get(&at)
+                    .map(|seen| seen.parent)
+                    .filter(|p| *p > 1)
+                else {
                     break;
                 };
                 at = parent;
@@ -166,14 +194,14 @@ impl Inventory {
         (tops, by_pid)
     }
 
-    fn take_note(&mut self, stats: &BTreeMap<u32, Stat>, tops: &Tops, now_ns: u64, wall_ms: i64) {
+    fn take_note(&mut self, tops: &Tops, now_ns: u64, wall_ms: i64) {
         for known in self.known.values_mut() {
             if known.main.is_some() && !tops.contains_key(&known.key) {
                 known.vanished();
             }
         }
         for (key, pids) in tops {
-            let started = |pid: &u32| stats.get(pid).map_or(u64::MAX, |stat| stat.started);
+            let started = |pid: &u32| self.seen.get(pid).map_or(u64::MAX, |seen| seen.started);
             // The oldest one; others are told with it.
             let Some(pid) = pids.iter().copied().min_by_key(|pid| (started(pid), *pid)) else {
                 continue;
@@ -222,7 +250,7 @@ impl Inventory {
             let own = self.by_pid.iter().filter(|(_, owner)| *owner == key);
             known.members = own
                 .filter_map(|(pid, _)| {
-                    let started = stats.get(pid)?.started;
+                    let started = self.seen.get(pid)?.started;
                     let before = members.remove(pid).filter(|m| m.started == started);
                     Some((
                         *pid,
