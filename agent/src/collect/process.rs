@@ -84,7 +84,7 @@ impl Scale {
 }
 
 /// Numbers of the processes beneath /proc.
-pub fn pids(proc: &Path) -> std::io::Result<impl Iterator<Item = u32>> {
+pub fn pids(proc: &Path) -> std::io::Result<impl Iterator<Item = u32> + use<>> {
     Ok(std::fs::read_dir(proc)?.flatten().filter_map(|entry| {
         number(entry.file_name().as_encoded_bytes()).and_then(|n| u32::try_from(n).ok())
     }))
