@@ -75,13 +75,13 @@ async fn remove_server(
     if is_told && node.host.record.state == HostState::Active {
         return Err(OpsError::Conflict(format!(
             "server {} is still there on its host; ignore it on its page, or take its pack away there",
-            server.name()
+            node.name()
         )));
     }
     let mut tx = ops.state.write().await?;
     store::remove_node(&mut tx, &server.node_id, ops.clock.now().0).await?;
     let event = NewEvent {
-        subject: server.name().to_owned(),
+        subject: node.name(),
         node_id: Some(&server.node_id),
         ..event(ops, who, &node.host, "node removed")
     };

@@ -128,7 +128,7 @@ pub fn server_row(host: &HostLive, server: &ServerRecord, now: Monotonic) -> Nod
     }
     NodeRow {
         id: server.node_id.clone(),
-        name: server.name().to_owned(),
+        name: server.name_on(host.name()),
         hostname: host.record.hostname.clone(),
         kind: facts.pack.clone(),
         system: server.system.clone(),

@@ -404,7 +404,7 @@ pub async fn with_slices<T: Send + 'static>(
         None => crate::series::service::Window::default(),
     };
     let zone_minutes = query.zone_minutes;
-    let name = node.name().to_owned();
+    let name = node.name();
     let is_server = node.server.is_some();
     let making = tokio::task::spawn_blocking(move || {
         let (inputs, inputs_then) = (inputs(&stored), inputs(&stored_then));

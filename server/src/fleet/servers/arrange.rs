@@ -160,7 +160,7 @@ async fn put(
         at: now,
         actor: &who.actor,
         verb,
-        subject: node.name().to_owned(),
+        subject: node.name(),
         node_id: Some(node.id()),
         detail,
     };

@@ -21,9 +21,13 @@ use crate::ops::Ops;
 use crate::random;
 
 impl ServerRecord {
-    /// Name for people: the one given, else as its agent tells it.
-    pub fn name(&self) -> &str {
-        self.node_name.as_deref().unwrap_or(&self.facts.name)
+    /// Name for people: the one given, else as its agent calls it, behind its host's: `app-02/wso2`. Fourteen servers
+    /// of one product would otherwise all have the same.
+    pub fn name_on(&self, host: &str) -> String {
+        match &self.node_name {
+            Some(name) => name.clone(),
+            None => format!("{host}/{}", self.facts.name),
+        }
     }
 }
 
@@ -37,10 +41,10 @@ impl NodeLive {
     }
 
     /// Name for people.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> String {
         match &self.server {
-            Some(server) => server.name(),
-            None => self.host.name(),
+            Some(server) => server.name_on(self.host.name()),
+            None => self.host.name().to_owned(),
         }
     }
 
@@ -118,7 +122,13 @@ fn compare(
             Some(known) => again(host, known, facts, owners),
             None => first_seen(host, facts, owners, now),
         };
-        note(&mut changed, before.as_deref(), now_record, now);
+        note(
+            &mut changed,
+            host.name(),
+            before.as_deref(),
+            now_record,
+            now,
+        );
     }
     for known in missing.into_values() {
         // An agent that no longer tells a server has forgotten it; we have not.
@@ -132,12 +142,18 @@ fn compare(
             facts,
             ..(*known).clone()
         };
-        note(&mut changed, Some(&known), gone, now);
+        note(&mut changed, host.name(), Some(&known), gone, now);
     }
     changed
 }
 
-fn note(changed: &mut Changed, before: Option<&ServerRecord>, after: ServerRecord, now: Timestamp) {
+fn note(
+    changed: &mut Changed,
+    host: &str,
+    before: Option<&ServerRecord>,
+    after: ServerRecord,
+    now: Timestamp,
+) {
     if before == Some(&after) {
         return;
     }
@@ -145,7 +161,7 @@ fn note(changed: &mut Changed, before: Option<&ServerRecord>, after: ServerRecor
         changed.events.push(HostEvent {
             at: now,
             verb,
-            subject: after.name().to_owned(),
+            subject: after.name_on(host),
             node_id: after.node_id.clone(),
             detail,
         });
