@@ -131,6 +131,24 @@ test.describe("with a node", () => {
     await expectGood(page);
   });
 
+  for (const path of ["/clusters", "/clusters/local", "/clusters/local/nodes", "/clusters/local/events", "/events"]) {
+    test(path, async ({ page }) => {
+      test.slow();
+      await page.goto(site.url + path);
+      await becomesLive(page);
+      await expectGood(page);
+    });
+  }
+
+  for (const path of ["/clusters/local/settings", "/clusters?q=nothing", "/events?actor=nobody", "/wall"]) {
+    test(path, async ({ page }) => {
+      test.slow();
+      await page.goto(site.url + path);
+      await whenAlive(page);
+      await expectGood(page);
+    });
+  }
+
   test("/nodes where nothing matches", async ({ page }) => {
     await page.goto(`${site.url}/nodes?q=nothing`);
     await whenAlive(page);

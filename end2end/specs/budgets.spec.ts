@@ -55,6 +55,9 @@ function report(what: string, bytes: number): void {
 const PAGES: [string, () => string, number][] = [
   ["overview", () => "/", 25 * 1.33 * KB],
   ["nodes", () => "/nodes", 25 * 1.33 * KB],
+  ["clusters", () => "/clusters", 25 * 1.33 * KB],
+  ["cluster with its charts", () => "/clusters/local", 25 * 1.33 * KB],
+  ["events", () => "/events", 25 * 1.33 * KB],
   ["node with all its charts", () => site.nodePath, 25 * 1.33 * KB],
   ["add a node", () => "/nodes/add", 25 * 1.33 * KB],
   ["sign-in", () => "/login", 12 * KB],

@@ -12,7 +12,7 @@ test.describe("with one node", () => {
 
     const clusters = page.getByRole("region", { name: "Clusters" });
     const cluster = clusters.getByRole("listitem").filter({ has: page.getByRole("link", { name: "local", exact: true }) });
-    await expect(cluster).toContainText("1 node");
+    await expect(cluster).toContainText("1 of 1 OK");
     await expect(cluster.getByRole("link", { name: /: OK$/ })).toHaveAttribute("href", site.nodePath);
 
     const capacity = page.getByRole("region", { name: "Capacity" });
@@ -40,8 +40,14 @@ test.describe("with one node", () => {
             - link "Overview":
               - /url: /
           - listitem:
+            - link "Clusters":
+              - /url: /clusters
+          - listitem:
             - link "Nodes":
               - /url: /nodes
+          - listitem:
+            - link "Events":
+              - /url: /events
           - listitem:
             - link "Settings":
               - /url: /settings/profile
@@ -53,11 +59,11 @@ test.describe("with one node", () => {
     `);
   });
 
-  test("its links lead to the node and to the cluster's nodes", async ({ page }) => {
+  test("its links lead to the node and to the cluster", async ({ page }) => {
     await page.goto(`${site.url}/`);
     await page.getByRole("link", { name: "local", exact: true }).click();
-    await expect(page).toHaveURL(`${site.url}/nodes?q=local`);
-    await expect(page.getByRole("heading", { name: "Nodes", level: 1 })).toBeVisible();
+    await expect(page).toHaveURL(`${site.url}/clusters/local`);
+    await expect(page.getByRole("heading", { name: "local", level: 1 })).toBeVisible();
     await page.goBack();
     await page.getByRole("region", { name: "Capacity" }).locator(".node-link").first().click();
     await expect(page).toHaveURL(site.url + site.nodePath);

@@ -52,6 +52,7 @@ fn concrete(route: &str) -> String {
     route
         .replace("{id}", "n0000000000000000")
         .replace("{hostname}", "web-1")
+        .replace("{slug}", "web")
         .replace("{file}", "cpu.csv")
         .replace("{*path}", "nothing.css")
 }

@@ -123,7 +123,7 @@ fn roles(cluster: &ClusterDetail) -> AnyView {
         .iter()
         .map(|group| role(group, has_roles))
         .collect();
-    let more = view! { <a class="panel-more" href=format!("{}/nodes", url::cluster(&cluster.summary.slug))>"As a table"</a> };
+    let more = view! { <a class="panel-aside" href=format!("{}/nodes", url::cluster(&cluster.summary.slug))>"As a table"</a> };
     view! {
         <Panel title="Nodes" id="members" aside=more.into_any()>
             <ul class="roles">{groups}</ul>
@@ -266,7 +266,7 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
     let happened = (!cluster.events.is_empty()).then(|| {
         let list = events(&cluster.events, now_ms);
         let more =
-            view! { <a class="panel-more" href=format!("{}/events", url::cluster(slug))>"All"</a> };
+            view! { <a class="panel-aside" href=format!("{}/events", url::cluster(slug))>"All"</a> };
         view! { <Panel title="What changed" id="changes" aside=more.into_any()>{list}</Panel> }
     });
     view! { <div class="node-tables">{notes}{versions}{happened}</div> }.into_any()

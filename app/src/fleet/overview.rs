@@ -239,7 +239,7 @@ fn clusters(rows: &[ClusterSummary]) -> AnyView {
         .iter()
         .map(|row| cluster_row(row, several_systems))
         .collect();
-    let all = view! { <a class="panel-more" href="/clusters">"All"</a> };
+    let all = view! { <a class="panel-aside" href="/clusters">"All"</a> };
     view! { <Panel title="Clusters" id="clusters" aside=all.into_any()><ul class="clusters">{rows}</ul></Panel> }
         .into_any()
 }
@@ -307,7 +307,7 @@ fn changes(data: &Overview, now_ms: i64) -> AnyView {
         return ().into_any();
     }
     let events = events(&data.events, now_ms);
-    let all = view! { <a class="panel-more" href="/events">"All"</a> };
+    let all = view! { <a class="panel-aside" href="/events">"All"</a> };
     view! { <Panel title="What changed" id="changes" aside=all.into_any()>{events}</Panel> }
         .into_any()
 }

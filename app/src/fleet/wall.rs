@@ -10,7 +10,7 @@ use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::ClusterSummary;
 use crate::live::{Live, Phase};
 use crate::page::{Followed, follow, followed};
-use crate::preferences::{Preferences, time_of_day};
+use crate::preferences::time_of_day;
 use crate::ui::{CountBar, StatusBadge, StatusMark};
 use crate::{format, url};
 
@@ -64,7 +64,6 @@ fn reload_with_a_new_version(live: Live) {
 }
 
 fn wall(data: &Overview, now_ms: i64) -> AnyView {
-    let zone = Preferences::of_page().zone.name();
     let live = expect_context::<Live>();
     let state = match live.phase() {
         Phase::Live => "live",
@@ -113,7 +112,7 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
     let clusters: Vec<_> = data.clusters.iter().map(cluster).collect();
     view! {
         <header class="wall-head">
-            <h1 tabindex="-1">{time_of_day(now_ms)}" "{zone}</h1>
+            <h1 tabindex="-1">{time_of_day(now_ms)}</h1>
             <p class="wall-age">"data "{format::age(now_ms, data.now_ms)}" old · "{state}</p>
             <a class="wall-leave" href="/">"Overview"</a>
         </header>

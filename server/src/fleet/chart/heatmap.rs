@@ -48,8 +48,9 @@ pub fn draw_heatmap(
     Some(Heatmap {
         title: question.title.to_owned(),
         summary: format!(
-            "{} of {all} nodes of {}, {}: greatest {} on {}",
+            "{} of {} of {}, {}: greatest {} on {}",
             question.title,
+            app::format::plural(all as u64, "node", "nodes"),
             window.node,
             window.label,
             value(*hottest),
