@@ -5,7 +5,7 @@
 
 import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -23,6 +23,8 @@ async function runToEnd(path: string, args: string[], input = "", env: NodeJS.Pr
 }
 
 const START_MS_MAX = 30_000;
+/** A thousand hosts enroll before a demo is ready. */
+const DEMO_START_MS_MAX = 120_000;
 const STOP_MS_MAX = 10_000;
 /** Kept for the error message of a program that ends early. */
 const LOG_LINES_MAX = 200;
@@ -73,7 +75,7 @@ class Service {
   }
 
   /** The rest of the first stdout line that starts with `prefix`, also of one that came before. */
-  async line(prefix: string): Promise<string> {
+  async line(prefix: string, patienceMs = START_MS_MAX): Promise<string> {
     let listener: ((line: string) => void) | undefined;
     let timer: NodeJS.Timeout | undefined;
     const found = new Promise<string>((resolve) => {
@@ -89,8 +91,8 @@ class Service {
     lost.catch(() => undefined);
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`${this.name} wrote no \`${prefix}…\` within ${START_MS_MAX} ms\n${this.log.join("\n")}`)),
-        START_MS_MAX,
+        () => reject(new Error(`${this.name} wrote no \`${prefix}…\` within ${patienceMs} ms\n${this.log.join("\n")}`)),
+        patienceMs,
       );
     });
     try {
@@ -284,6 +286,42 @@ export class Server {
     }
     await rm(this.scratch, { recursive: true, force: true });
     if (problems.length > 0) throw problems[0];
+  }
+}
+
+/** `operations-center demo`: a server with a simulated estate, in a scratch folder of its own. */
+export class Demo {
+  private constructor(
+    private readonly service: Service,
+    private readonly scratch: string,
+    /** Where it answers, without a slash at the end. */
+    readonly url: string,
+    /** Who may sign in. */
+    readonly account: { user: string; password: string },
+  ) {}
+
+  /** Returns once each of the hosts has reported. */
+  static async start(agents: number): Promise<Demo> {
+    const scratch = await mkdtemp(join(tmpdir(), "operations-center-"));
+    const args = ["demo", "--agents", String(agents)];
+    const service = new Service("operations-center", program("operations-center"), args, { TMPDIR: scratch });
+    try {
+      const account = JSON.parse(`{${await service.line("{", DEMO_START_MS_MAX)}`) as { user: string; password: string };
+      const url = (await service.line("ready ", DEMO_START_MS_MAX)).trim().replace(/\/$/, "");
+      return new Demo(service, scratch, url, account);
+    } catch (error) {
+      await service.end("SIGKILL");
+      await rm(scratch, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Ends it; it must have removed what it made. */
+  async stop(): Promise<void> {
+    await this.service.end("SIGTERM");
+    const left = await readdir(this.scratch);
+    await rm(this.scratch, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`the demo left ${left.join(", ")} behind`);
   }
 }
 

@@ -6,7 +6,7 @@
 
 import { test as base, type ConsoleMessage, type Page } from "@playwright/test";
 
-import { Server, type Agent, type AgentOptions } from "./server.ts";
+import { Demo, Server, type Agent, type AgentOptions } from "./server.ts";
 
 export { expect } from "@playwright/test";
 
@@ -69,6 +69,20 @@ export interface Cookie {
   url: string;
 }
 
+/** A session's cookie, by the form that people fill in. */
+async function signIn(url: string, user: string, password: string): Promise<Cookie> {
+  const answer = await fetch(`${url}/login`, {
+    method: "POST",
+    redirect: "manual",
+    headers: { origin: url },
+    body: new URLSearchParams({ user, password, next: "/" }),
+  });
+  const [pair] = (answer.headers.get("set-cookie") ?? "").split(";");
+  const [name, value] = (pair ?? "").split("=");
+  if (answer.status !== 303 || !name || !value) throw new Error(`signing in was answered ${answer.status}`);
+  return { name, value, url };
+}
+
 /** The server of a spec file; what it holds is there once the file's tests run. */
 export class Site {
   private running: Server | undefined;
@@ -113,18 +127,9 @@ export class Site {
     await this.server.cli(["user", "create", name, "--role", role, "--password-stdin"], `${password}\n`);
   }
 
-  /** The session's cookie, by the form that people fill in. */
+  /** The session's cookie. */
   async signIn(user: string, password: string): Promise<Cookie> {
-    const answer = await fetch(`${this.url}/login`, {
-      method: "POST",
-      redirect: "manual",
-      headers: { origin: this.url },
-      body: new URLSearchParams({ user, password, next: "/" }),
-    });
-    const [pair] = (answer.headers.get("set-cookie") ?? "").split(";");
-    const [name, value] = (pair ?? "").split("=");
-    if (answer.status !== 303 || !name || !value) throw new Error(`signing in was answered ${answer.status}`);
-    return { name, value, url: this.url };
+    return signIn(this.url, user, password);
   }
 
   /** Until charts have something to draw: rates need two samples. */
@@ -162,6 +167,50 @@ export function givenSite(options: SiteOptions = {}): Site {
     if (site.session) await context.addCookies([site.session]);
   });
   return site;
+}
+
+/** A demo with so many simulated hosts, and each test's browser signed in. */
+export class Estate {
+  private running: { demo: Demo; session: Cookie } | undefined;
+
+  get url(): string {
+    if (!this.running) throw new Error("the demo runs only while tests run");
+    return this.running.demo.url;
+  }
+
+  get session(): Cookie | undefined {
+    return this.running?.session;
+  }
+
+  async start(agents: number): Promise<void> {
+    const demo = await Demo.start(agents);
+    try {
+      const { user, password } = demo.account;
+      this.running = { demo, session: await signIn(demo.url, user, password) };
+    } catch (error) {
+      await demo.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.running?.demo.stop();
+  }
+}
+
+/** Starts a demo before the file's (or group's) tests, once all of its hosts have reported, and ends it after them. */
+export function givenEstate(agents: number): Estate {
+  const estate = new Estate();
+  test.beforeAll(async () => {
+    // Enrolling a thousand hosts takes longer than a test may.
+    test.setTimeout(150_000);
+    await estate.start(agents);
+  });
+  test.afterAll(() => estate.stop());
+  test.beforeEach(async ({ context }) => {
+    if (estate.session) await context.addCookies([estate.session]);
+  });
+  return estate;
 }
 
 /** The page has come to life: scripts run and controls that need them can be used. */

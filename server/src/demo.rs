@@ -186,9 +186,13 @@ impl Demo {
     ) -> Result<(), DemoError> {
         let ops = ready.await.map_err(|_| DemoError::Ended("the server"))?;
         let url = ops.base_url();
-        let account =
-            serde_json::json!({ "url": url, "user": USER, "password": prepared.password });
-        say(&account.to_string());
+        let account = Account {
+            url: &url,
+            user: USER,
+            password: &prepared.password,
+        };
+        // Three texts always have a text.
+        say(&serde_json::to_string(&account).unwrap_or_default());
         let plan = Plan {
             server: simulator::Address::parse(&url)?,
             token: None,
@@ -213,6 +217,14 @@ fn reported(ops: &Ops) -> u32 {
     ops.live
         .for_each(|host| count += u32::from(host.last_report.is_some()));
     count
+}
+
+/// The line for whoever wants to sign in.
+#[derive(serde::Serialize)]
+struct Account<'a> {
+    url: &'a str,
+    user: &'a str,
+    password: &'a str,
 }
 
 /// What is made before the server starts.

@@ -200,6 +200,7 @@ fn a_demo_says_who_may_sign_in_then_that_everybody_reported_and_leaves_nothing_b
     let field = |name: &str| account[name].as_str().unwrap().to_owned();
     let (url, user, password) = (field("url"), field("user"), field("password"));
     assert_eq!(account.as_object().unwrap().len(), 3);
+    assert_eq!(user, "demo");
     assert!(password.len() >= 12);
     assert_eq!(shown.line(), format!("ready {url}"));
     assert!(!is_empty(temp.path()), "it has a folder of its own");

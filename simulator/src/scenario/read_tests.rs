@@ -246,3 +246,15 @@ fn the_same_connections_twice_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn the_file_in_the_guide_is_a_scenario() {
+    let guide = include_str!("../../../docs/guide.md");
+    let after = guide.split("## Trying it out").nth(1).unwrap();
+    let file = after
+        .split("```toml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let scenario = read(file.unwrap()).unwrap();
+    assert_eq!((scenario.nodes(), scenario.incidents.len()), (6, 1));
+}
