@@ -418,10 +418,18 @@ http {{
     }
 }
 
-/// Waits until what is stored is as it should be; looks again now and then.
+/// Whether agents are told to look again, instead of by themselves.
+#[derive(Clone, Copy, PartialEq)]
+enum Asking {
+    Again,
+    Never,
+}
+
+/// Waits until what is stored is as it should be.
 async fn wait_for(
     fleet: &Fleet,
     data: &Path,
+    asking: Asking,
     what: &str,
     is_so: impl Fn(&BTreeMap<String, Told>) -> bool,
 ) -> BTreeMap<String, Told> {
@@ -432,7 +440,7 @@ async fn wait_for(
         if is_so(&now) {
             return now;
         }
-        if looked.elapsed() > Duration::from_secs(4) {
+        if asking == Asking::Again && looked.elapsed() > Duration::from_secs(4) {
             fleet.use_it(12);
             fleet.look_again();
             looked = std::time::Instant::now();
@@ -499,7 +507,7 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     fleet.start("db", "unrelated", "bash", &["-c", &script]);
     fleet.use_it(24);
 
-    let all = wait_for(&fleet, &data, "the fleet's edges", |now| {
+    let all = wait_for(&fleet, &data, Asking::Again, "the fleet's edges", |now| {
         edges(now) == true_edges()
     })
     .await;
@@ -535,9 +543,13 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     // One Tomcat ends: it is told as gone, soon and without being asked. Then it comes back elsewhere.
     let before = server(&all, "app-2", "tomcat").unwrap().clone();
     fleet.programs.remove("app-2/tomcat");
-    let without = wait_for(&fleet, &data, "a server that is gone", |now| {
-        server(now, "app-2", "tomcat").is_some_and(|server| server.state == 4)
-    })
+    let without = wait_for(
+        &fleet,
+        &data,
+        Asking::Never,
+        "a server that is gone",
+        |now| server(now, "app-2", "tomcat").is_some_and(|server| server.state == 4),
+    )
     .await;
     assert_eq!(server(&without, "app-2", "tomcat").unwrap().key, before.key);
     fleet.start_tomcat("app-2", 8180);
@@ -552,22 +564,34 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     assert!(reloaded.status.success(), "{reloaded:?}");
     fleet.use_it(24);
     fleet.look_again();
-    let all = wait_for(&fleet, &data, "the edges after a restart", |now| {
-        edges(now) == true_edges()
-            && server(now, "app-2", "tomcat").is_some_and(|server| server.ports == [8180])
-    })
+    let all = wait_for(
+        &fleet,
+        &data,
+        Asking::Again,
+        "the edges after a restart",
+        |now| {
+            edges(now) == true_edges()
+                && server(now, "app-2", "tomcat").is_some_and(|server| server.ports == [8180])
+        },
+    )
     .await;
     let after = server(&all, "app-2", "tomcat").unwrap();
     assert_eq!((after.key.as_str(), after.state), (before.key.as_str(), 1));
     assert_ne!(after.pid, before.pid);
-    wait_for(&fleet, &data, "its probe at the new port", |now| {
-        server(now, "app-2", "tomcat").is_some_and(|server| {
-            server
-                .probe
-                .as_ref()
-                .is_some_and(|probe| probe.is_up && probe.url.contains(":8180"))
-        })
-    })
+    wait_for(
+        &fleet,
+        &data,
+        Asking::Never,
+        "its probe at the new port",
+        |now| {
+            server(now, "app-2", "tomcat").is_some_and(|server| {
+                server
+                    .probe
+                    .as_ref()
+                    .is_some_and(|probe| probe.is_up && probe.url.contains(":8180"))
+            })
+        },
+    )
     .await;
 }
 

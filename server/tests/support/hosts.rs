@@ -209,7 +209,8 @@ impl Program {
     /// Sends a signal to it and its children.
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let group = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        drop(nix::sys::signal::killpg(group, signal));
+        // It may have ended already.
+        let _ended = nix::sys::signal::killpg(group, signal).is_err();
     }
 }
 
