@@ -136,6 +136,15 @@ impl ListsState {
         }
     }
 
+    /// The settings or packs are others now: servers and connections are read at the next turn.
+    pub fn read_servers_soon(&mut self) {
+        for kind in [KIND_SERVERS, KIND_CONNECTIONS] {
+            if let Some(list) = self.lists.get_mut(&kind) {
+                list.next_ms = 0;
+            }
+        }
+    }
+
     /// Reads what is due; `wall_ms` is the wall clock at `now_ns`.
     pub fn read(&mut self, lists: &mut Lists, now_ns: u64, wall_ms: i64, is_watched: bool) {
         let now_ms = now_ns / 1_000_000;

@@ -635,6 +635,7 @@ impl Running {
             self.collectors = Collectors::new(&Roots::default(), &config.off);
             self.lists_state = ListsState::new(clock::boot_ms(), &config.off);
         }
+        self.lists_state.read_servers_soon();
         self.session = None;
         self.next_send_ms = 0;
         self.backoff.reset();

@@ -28,6 +28,38 @@ pub fn for_browser_tests(context: &Context) -> anyhow::Result<()> {
     install_chromium(context)
 }
 
+/// For the test with a real fleet: small packages of Debian, where they may be installed and a Java runtime is there
+/// already (which is not small). Without them that test is skipped and says why.
+pub fn for_real_fleet(context: &Context) {
+    const NEEDED: &[(&str, &str)] = &[
+        ("nginx", "/usr/sbin/nginx"),
+        ("tomcat10-common", "/usr/share/tomcat10/bin/bootstrap.jar"),
+        ("libpostgresql-jdbc-java", "/usr/share/java/postgresql.jar"),
+        ("postgresql", "/usr/lib/postgresql"),
+    ];
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(_, path)| !Path::new(path).exists())
+        .map(|(package, _)| *package)
+        .collect();
+    let may_install = nix::unistd::geteuid().is_root()
+        && Path::new("/usr/bin/apt-get").exists()
+        && Path::new("/usr/bin/java").exists();
+    if missing.is_empty() || !may_install {
+        return;
+    }
+    eprintln!(
+        "installing {} from Debian (needed by the test with a real fleet)",
+        missing.join(", ")
+    );
+    let mut words = vec!["install", "-y", "--no-install-recommends"];
+    words.extend(missing);
+    let installed = apt(context, &["update"]).and_then(|()| apt(context, &words));
+    if let Err(error) = installed {
+        eprintln!("they could not be installed, so that test is skipped: {error:#}");
+    }
+}
+
 fn install_wasm_target(context: &Context) -> anyhow::Result<()> {
     // The folder is looked at rather than rustup asked: not every Rust comes from rustup.
     let (_, sysroot) = process::output(
@@ -105,14 +137,15 @@ fn install_chromium(context: &Context) -> anyhow::Result<()> {
         );
     }
     eprintln!("installing Chromium from Debian (needed by browser tests)");
-    let apt = |words: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .args(words)
-            .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        process::run(&mut command, &context.interrupt)
-    };
-    apt(&["update"])?;
-    apt(&["install", "-y", "chromium"])
+    apt(context, &["update"])?;
+    apt(context, &["install", "-y", "chromium"])
+}
+
+fn apt(context: &Context, words: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .args(words)
+        .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    process::run(&mut command, &context.interrupt)
 }

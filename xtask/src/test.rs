@@ -129,6 +129,9 @@ fn test(context: &Context, args: &Args) -> anyhow::Result<()> {
 
 fn prepare(context: &Context, area: &Area) -> anyhow::Result<()> {
     let _lock = context.workspace.lock()?;
+    if matches!(&area, Area::All) || matches!(&area, Area::Crate(name) if name == "server") {
+        setup::for_real_fleet(context);
+    }
     if area.has_browser() {
         setup::for_browser_tests(context)?;
     } else {

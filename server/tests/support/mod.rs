@@ -52,6 +52,11 @@ pub struct Server {
 impl Server {
     /// Starts a server on `listen`; returns once it says that it is ready. Its log goes to `server.log` beside `data`.
     pub fn start(data: &Path, listen: &str) -> Self {
+        Self::start_with(data, listen, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(data: &Path, listen: &str, more: &[&str]) -> Self {
         let log = data.with_file_name("server.log");
         let stderr: File = OpenOptions::new()
             .create(true)
@@ -59,6 +64,7 @@ impl Server {
             .open(&log)
             .unwrap();
         let mut child = program(&["serve", "--listen", listen])
+            .args(more)
             .arg("--data")
             .arg(data)
             .stdout(Stdio::piped())
