@@ -8,6 +8,7 @@ use std::time::Duration;
 use app::backend::Operator;
 use app::error::UiError;
 use app::fleet::view::{LiveMessage, LiveRequest, LiveTopic, LiveUpdate};
+use app::topology::view::TopologyPage;
 use futures::{Stream, StreamExt};
 use leptos::server_fn::BoxedStream;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -34,6 +35,8 @@ struct Line {
     dirty: bool,
     spoke_at: Option<Instant>,
     checked_at: Option<Instant>,
+    /// The map as last told: it is large, and the same most of the time.
+    map: Option<Box<TopologyPage>>,
     /// What is known of liveness ages even when nothing arrives.
     refreshed_at: Option<Instant>,
 }
@@ -60,6 +63,7 @@ pub fn open(
         dirty: true,
         spoke_at: None,
         checked_at: None,
+        map: None,
         refreshed_at: None,
     };
     BoxedStream::from(messages(line))
@@ -111,6 +115,21 @@ impl Line {
         }
     }
 
+    /// Without a map that shows what the last one did.
+    fn news(&mut self, update: Option<LiveUpdate>) -> Option<LiveUpdate> {
+        let Some(LiveUpdate::Topology(mut map)) = update else {
+            return update;
+        };
+        let now_ms = map.now_ms;
+        map.now_ms = 0;
+        if self.map.as_ref() == Some(&map) {
+            return None;
+        }
+        self.map = Some(map.clone());
+        map.now_ms = now_ms;
+        Some(LiveUpdate::Topology(map))
+    }
+
     async fn check_session(&mut self, now: Instant) -> Result<(), UiError> {
         if self.checked_at.is_some_and(|at| now - at < SESSION_CHECK) {
             return Ok(());
@@ -134,7 +153,7 @@ impl Line {
             self.dirty = false;
             self.refreshed_at = Some(now);
             match update(&self.ops, &self.who, self.topic.as_ref()).await {
-                Ok(update) => update,
+                Ok(update) => self.news(update),
                 Err(error) => return Some(Err(error)),
             }
         } else {
