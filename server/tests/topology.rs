@@ -168,7 +168,13 @@ async fn a_dependency_is_discovered_from_both_ends_and_kept_over_a_restart() {
         .collect();
     assert_eq!(clusters, ["app-eu", "db-eu"]);
 
-    let Site { ops, folder, .. } = site;
+    let Site {
+        ops,
+        router,
+        folder,
+        ..
+    } = site;
+    drop(router);
     ops.close().await;
     let site = site_in(folder).await;
     assert_eq!(told(&topology(&site).await), SEEN);
@@ -198,7 +204,7 @@ async fn the_page_shows_the_map_in_each_view_and_says_what_it_did_not_understand
         (
             "/topology",
             vec![
-                "<svg class=\"topo-map\"",
+                "class=\"topo-map\"",
                 "app-eu → db-eu: port 5432 · 2 connections",
                 "data-box=\"ext:services\"",
                 "topo-cell-ok",
@@ -207,7 +213,7 @@ async fn the_page_shows_the_map_in_each_view_and_says_what_it_did_not_understand
         ),
         (
             "/topology?view=cells",
-            vec!["topo-square-link", "host-1: OK"],
+            vec!["topo-square-link", "host: OK"],
             vec!["topo-map"],
         ),
         (

@@ -149,7 +149,7 @@ fn map_box(query: &TopologyQuery, one: &MapBox) -> AnyView {
             <rect class="topo-frame" x=x.to_string() y=y.to_string() width=one.width.to_string() height=one.height.to_string() rx="8"></rect>
             {head(query, one)}
             {more}
-            <g class="topo-cells">{cells}</g>
+            {cells}
         </g>
     }
     .into_any()
@@ -166,14 +166,18 @@ fn head(query: &TopologyQuery, one: &MapBox) -> AnyView {
     let left = x + PADDING + if is_ours { 22 } else { 0 };
     let room = x + one.width - PADDING - left - count.len() as i32 * 7 - 6;
     let name = fit(&one.label, room);
-    let inside = view! {
-        <g>
-            <rect class="topo-hit" x=x.to_string() y=y.to_string() width=one.width.to_string() height=HEADER.to_string() rx="8"></rect>
-            {mark}
-            <text class="topo-name" x=left.to_string() y=(y + 21).to_string()>{name}</text>
-            <text class="topo-count" x=(x + one.width - PADDING).to_string() y=(y + 21).to_string() text-anchor="end">{count}</text>
-        </g>
-    };
+    let inside = (
+        svg::rect()
+            .attr("class", "topo-hit")
+            .attr("x", x.to_string())
+            .attr("y", y.to_string())
+            .attr("width", one.width.to_string())
+            .attr("height", HEADER.to_string())
+            .attr("rx", "8"),
+        mark,
+        view! { <text class="topo-name" x=left.to_string() y=(y + 21).to_string()>{name}</text> },
+        view! { <text class="topo-count" x=(x + one.width - PADDING).to_string() y=(y + 21).to_string() text-anchor="end">{count}</text> },
+    );
     match address(query, one) {
         // By the builder: in the macro this would be an HTML link, which is none in a drawing made by the browser.
         Some(href) => svg::a()

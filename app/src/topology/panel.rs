@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::view::{BoxKind, FocusPanel, MapBox, Neighbour, Reach, TopologyPage, TopologyQuery};
-use super::words::{box_count, state_label, trouble_label};
+use super::view::{
+    BoxKind, FocusPanel, MapBox, Neighbour, Reach, TopologyPage, TopologyQuery, View,
+};
+use super::words::{state_label, trouble_label};
 use crate::ui::{Icon, StatusMark};
 use crate::{format, url};
 
@@ -70,7 +72,7 @@ fn neighbours(
     let more = list.len().saturating_sub(SHOWN_MAX);
     let more = (more > 0).then(|| {
         let words = format!("{more} more in the table");
-        view! { <p class="topo-reach"><a href=query.seen_as(super::view::View::Table).url()>{words}</a></p> }
+        view! { <p class="topo-reach"><a href=query.seen_as(View::Table).url()>{words}</a></p> }
     });
     let list = if rows.is_empty() {
         view! { <p class="topo-reach">{none}</p> }.into_any()
@@ -119,38 +121,51 @@ fn arrange(query: &TopologyQuery, focus: &FocusPanel) -> AnyView {
     .into_any()
 }
 
-/// All clusters, worst first, each a way into its ladder.
+/// Clusters, worst first, each a way into its ladder.
 fn rungs(page: &TopologyPage) -> AnyView {
+    /// All of them are in the cells view; a page has only so many elements.
+    const SHOWN_MAX: usize = 20;
     let ours = |one: &&MapBox| matches!(one.kind, BoxKind::Cluster | BoxKind::System);
     let mut boxes: Vec<&MapBox> = page.boxes.iter().filter(ours).collect();
     boxes.sort_by(|a, b| (a.status, &a.key).cmp(&(b.status, &b.key)));
+    let more = boxes.len().saturating_sub(SHOWN_MAX);
+    let more = (more > 0).then(|| {
+        let words = format!("{more} more as cells");
+        view! { <p class="topo-reach"><a href=page.query.seen_as(View::Cells).url()>{words}</a></p> }
+    });
     let rows: Vec<_> = boxes
         .into_iter()
-        .map(|one| {
-            let href = if one.kind == BoxKind::System {
-                TopologyQuery {
-                    system: one.system.clone(),
-                    ..page.query.clone()
-                }
-                .url()
-            } else {
-                page.query.focused_on(&one.key).url()
-            };
-            let words = format!("used by {}, depends on {}", one.used_by, one.depends_on);
-            view! {
-                <li>
-                    <StatusMark status=one.status />
-                    <a href=href><bdi>{one.key.clone()}</bdi></a>
-                    <span class="topo-cluster-count">{box_count(one)}</span>
-                    <span class="topo-words">{one.summary.clone()}"; "{words}</span>
-                </li>
-            }
-        })
+        .take(SHOWN_MAX)
+        .map(|one| rung(page, one))
         .collect();
     view! {
         <nav class="topo-panel topo-rungs" aria-label="Clusters">
-            <section class="topo-side"><h2><Icon name="network" />"Clusters"</h2><ul>{rows}</ul></section>
+            <section class="topo-side"><h2><Icon name="network" />"Clusters"</h2><ul>{rows}</ul>{more}</section>
         </nav>
+    }
+    .into_any()
+}
+
+fn rung(page: &TopologyPage, one: &MapBox) -> AnyView {
+    let href = if one.kind == BoxKind::System {
+        TopologyQuery {
+            system: one.system.clone(),
+            ..page.query.clone()
+        }
+        .url()
+    } else {
+        page.query.focused_on(&one.key).url()
+    };
+    let words = format!(
+        "{}; used by {}, depends on {}",
+        one.summary, one.used_by, one.depends_on
+    );
+    view! {
+        <li>
+            <StatusMark status=one.status />
+            <a href=href>{one.key.clone()}</a>
+            <span class="topo-words">{words}</span>
+        </li>
     }
     .into_any()
 }

@@ -1,7 +1,7 @@
 //! The map as a page: what of the fleet is drawn, where, and what is said instead of the rest.
 //!
-//! Bounds keep it calm: a page never has more than about 3,000 elements, so beyond [`CELLS_MAX`] nodes only those that are
-//! not OK are drawn, and beyond [`BOXES_MAX`] clusters their systems. What is left out is said.
+//! Bounds keep it calm: a page never has more than 3,000 elements, so where all nodes would be more, about a thousand, only
+//! those that are not OK are drawn, and beyond [`BOXES_MAX`] clusters their systems. What is left out is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,9 +23,13 @@ use crate::ops::Ops;
 const BOXES_MAX: usize = 60;
 /// Where there is one system only, so many of its clusters are drawn, worst first.
 const BOXES_DRAWN_MAX: usize = 150;
-/// Of more nodes than that only those are drawn that are not OK.
-const CELLS_MAX: usize = 1_000;
-/// And of those at most so many in all.
+/// Elements of the drawing; the rest of the page has up to 350.
+const ELEMENTS_MAX: usize = 2_650;
+/// Elements of a cell, a box and an edge: see `app::topology::graph`.
+const CELL_ELEMENTS: usize = 2;
+const BOX_ELEMENTS: usize = 7;
+const EDGE_ELEMENTS: usize = 3;
+/// Of nodes that are not OK at most so many are drawn in all.
 const PROBLEMS_MAX: usize = 800;
 /// Above so many edges, small ones are not drawn.
 const EDGES_MAX: usize = 80;
@@ -250,7 +254,9 @@ fn cells_drawn<'m>(
         .iter()
         .map(|(slug, cluster)| (slug.as_str(), members(cluster).collect()))
         .collect();
-    if total <= CELLS_MAX {
+    let edges = bundles(model).len().min(EDGES_MAX);
+    let elements = total * CELL_ELEMENTS + all.len() * BOX_ELEMENTS + edges * EDGE_ELEMENTS;
+    if elements <= ELEMENTS_MAX {
         return all;
     }
     let mut problems: BTreeMap<&str, Vec<&NodeAt>> = all
@@ -826,10 +832,9 @@ mod tests {
         query
     }
 
-    /// Elements of the drawing: two a cell, eight a box, four an edge; see `app::topology::graph`.
     fn elements(page: &TopologyPage) -> usize {
         let cells: usize = page.boxes.iter().map(|one| one.cells.len()).sum();
-        cells * 2 + page.boxes.len() * 9 + page.edges.len() * 4
+        cells * CELL_ELEMENTS + page.boxes.len() * BOX_ELEMENTS + page.edges.len() * EDGE_ELEMENTS
     }
 
     #[test]
@@ -843,7 +848,11 @@ mod tests {
                 .sum::<usize>(),
             1_000
         );
-        assert!(elements(&thousand) < 2_700, "{}", elements(&thousand));
+        assert!(
+            elements(&thousand) <= ELEMENTS_MAX,
+            "{}",
+            elements(&thousand)
+        );
         assert!(thousand.notes.is_empty());
 
         let many = draw(fleet(50, 100, 1, 50), &known(Vec::new()), &asked(|_| ()), 0);
@@ -856,7 +865,7 @@ mod tests {
         assert_eq!(many.notes.len(), 1);
 
         let all_red = draw(fleet(50, 100, 1, 1), &known(Vec::new()), &asked(|_| ()), 0);
-        assert!(elements(&all_red) < 2_700, "{}", elements(&all_red));
+        assert!(elements(&all_red) <= ELEMENTS_MAX, "{}", elements(&all_red));
         assert_eq!(all_red.boxes[0].more.as_deref(), Some("84 more"));
     }
 
