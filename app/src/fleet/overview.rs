@@ -6,7 +6,6 @@ use leptos::prelude::*;
 
 use super::api;
 use super::parts::{cells, events, node_badge, node_link, report_age};
-use super::query::PER_DEFAULT;
 use super::view::{
     CapacityRow, ClusterRow, LiveTopic, LiveUpdate, NodeRow, NodesQuery, Overview, StatusCounts,
 };
@@ -14,7 +13,7 @@ use super::words::status_in_sentence;
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, Panel, StatusMark};
-use crate::{format, installed, url};
+use crate::{format, installed};
 
 /// `/`
 #[component]
@@ -88,7 +87,7 @@ fn headline(counts: &StatusCounts) -> AnyView {
                 .iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(status, count)| {
-                    let href = NodesQuery { per: PER_DEFAULT, ..NodesQuery::default() }.with_status(Some(*status)).url();
+                    let href = NodesQuery::of_status(*status).url();
                     let words = format!("{} {}", format::count(u64::from(*count)), status_in_sentence(*status));
                     view! { <a class="headline-part" data-status=status.as_str() href=href><StatusMark status=*status />{words}</a> }
                 })
@@ -171,7 +170,7 @@ fn cluster_row(row: &ClusterRow, with_system: bool) -> AnyView {
             format::count(row.nodes.len() as u64)
         )
     };
-    let href = url::with_query("/nodes", &[("q", &row.cluster)]);
+    let href = NodesQuery::of_filter(format!("cluster:{}", row.cluster)).url();
     view! {
         <li class="cluster" data-status=worst.as_str()>
             <div class="cluster-name">

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 
+use super::list::Matcher;
 use super::live::HostLive;
 use super::service::find_host;
 use crate::error::OpsError;
@@ -92,12 +93,13 @@ pub async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Nodes>, OpsError> {
     let page: Page = query.page()?;
-    let filter = query.filter.as_deref().unwrap_or("").to_owned();
+    let filter = query.filter()?;
+    let matcher = Matcher::new(&ops, &filter);
     let mut nodes = Vec::new();
     let now = ops.clock.monotonic();
     ops.live.for_each(|host| {
         let row = super::service::row(host, now);
-        if super::service::matches_text(&row, &filter) {
+        if matcher.lets_through(&row) {
             nodes.push(node(&ops, host));
         }
     });

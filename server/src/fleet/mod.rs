@@ -3,10 +3,14 @@
 pub mod api;
 pub mod chart;
 pub mod export;
+pub mod list;
+pub mod list_export;
 pub mod live;
+mod recent;
 mod search;
 pub mod sections;
 pub mod service;
 pub mod store;
 pub mod stream;
+pub mod views;
 pub mod writer;

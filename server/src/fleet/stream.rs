@@ -83,10 +83,13 @@ impl Line {
             tokio::select! {
                 () = self.ops.shutdown.cancelled() => return None,
                 request = self.requests.next() => match request {
-                    Some(Ok(LiveRequest::Follow { topic })) => {
-                        self.topic = Some(topic);
-                        self.dirty = true;
-                    }
+                    Some(Ok(LiveRequest::Follow { topic })) => match resolved(&self.ops, &self.who, topic).await {
+                        Ok(topic) => {
+                            self.topic = Some(topic);
+                            self.dirty = true;
+                        }
+                        Err(error) => return Some(Err(error)),
+                    },
                     Some(Ok(LiveRequest::Ping)) => {}
                     Some(Err(_)) | None => return None,
                 },
@@ -151,6 +154,16 @@ impl Line {
     }
 }
 
+/// A list whose URL says nothing is followed as the reader's default view.
+async fn resolved(ops: &Ops, who: &Operator, topic: LiveTopic) -> Result<LiveTopic, UiError> {
+    Ok(match topic {
+        LiveTopic::Nodes { query } => LiveTopic::Nodes {
+            query: super::views::resolved(ops, who, query).await?,
+        },
+        other => other,
+    })
+}
+
 async fn update(
     ops: &Ops,
     who: &Operator,
@@ -164,8 +177,8 @@ async fn update(
         Some(LiveTopic::Overview) => Some(LiveUpdate::Overview(Box::new(
             service::overview(ops).await?,
         ))),
-        Some(LiveTopic::Nodes { query }) => {
-            Some(LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))))
-        }
+        Some(LiveTopic::Nodes { query }) => Some(LiveUpdate::Nodes(Box::new(
+            super::list::nodes_page(ops, query),
+        ))),
     })
 }

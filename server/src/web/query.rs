@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use domain::filter::{Filter, FilterError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -34,7 +35,7 @@ pub struct ListQuery {
     pub limit: Option<String>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
-    /// Words that must occur.
+    /// In the filter language, such as `cluster:app-eu status:critical cpu>80`.
     pub filter: Option<String>,
 }
 
@@ -64,6 +65,16 @@ impl ListQuery {
                     format!("`{shown}` is not a number from 1 to {LIMIT_MAX}"),
                 )
             })
+    }
+
+    /// What the list is narrowed by.
+    ///
+    /// # Errors
+    /// The text is no filter; names the token, its place and the way out.
+    pub fn filter(&self) -> Result<Filter, OpsError> {
+        let text = self.filter.as_deref().unwrap_or_default();
+        text.parse()
+            .map_err(|error: FilterError| OpsError::field("filter", error.to_string()))
     }
 
     /// Which part is asked for.
