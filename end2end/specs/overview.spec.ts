@@ -56,7 +56,7 @@ test.describe("with one node", () => {
   test("its links lead to the node and to the cluster's nodes", async ({ page }) => {
     await page.goto(`${site.url}/`);
     await page.getByRole("link", { name: "local", exact: true }).click();
-    await expect(page).toHaveURL(`${site.url}/nodes?q=local`);
+    await expect(page).toHaveURL(`${site.url}/nodes?q=cluster:local`);
     await expect(page.getByRole("heading", { name: "Nodes", level: 1 })).toBeVisible();
     await page.goBack();
     await page.getByRole("region", { name: "Capacity" }).locator(".node-link").first().click();

@@ -38,6 +38,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/nodes/{id}", get(fleet::api::find))
         .route("/nodes/{id}/sections", get(fleet::sections::find))
         .route("/nodes/{id}/series", get(series::api::find))
+        .route("/series", get(series::api::list))
         .route("/events", get(events::api::list))
         .route("/openapi.json", get(openapi::document));
     let agent = Router::new()

@@ -251,6 +251,8 @@ pub struct FilterProblem {
     pub token: String,
     /// The text behind.
     pub after: String,
+    /// The whole text without the term.
+    pub without: String,
     /// What is wrong, and the way out.
     pub message: String,
 }

@@ -114,6 +114,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/api/v1/nodes/{id}/sections",
         Class::Api(Action::ViewFleet),
     ),
+    ("GET", "/api/v1/series", Class::Api(Action::ViewFleet)),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),
 ];
 

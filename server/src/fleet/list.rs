@@ -353,10 +353,17 @@ fn chips(filter: &Filter) -> Vec<Chip> {
 
 fn problem(text: &str, error: &FilterError) -> FilterProblem {
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
+    let (before, after) = (part(0, error.start), part(error.end, text.len()));
+    // From blank to blank: what is wrong may be the value, and a key alone would be wrong again.
+    let kept = before.rsplit_once(char::is_whitespace);
+    let kept = kept.map_or("", |(kept, _)| kept).trim();
+    let behind = after.split_once(char::is_whitespace);
+    let behind = behind.map_or("", |(_, behind)| behind).trim();
     FilterProblem {
-        before: part(0, error.start),
+        without: format!("{kept} {behind}").trim().to_owned(),
+        before,
         token: part(error.start, error.end),
-        after: part(error.end, text.len()),
+        after,
         message: error.to_string(),
     }
 }
@@ -641,6 +648,24 @@ pub mod tests {
             ["there is no column `colour` to sort by; sorted by status"]
         );
         assert_eq!(keys("cpu,memory,disk,load").0.len(), SORT_KEYS_MAX);
+    }
+
+    #[test]
+    fn what_is_wrong_is_left_out_as_a_whole() {
+        for (text, token, without) in [
+            ("alp cpu>much beta", "much", "alp beta"),
+            ("clster:x", "clster", ""),
+            ("a  b status:ok,", "", "a  b"),
+            ("\"x\"y z", "y", "z"),
+        ] {
+            let problem = problem(text, &text.parse::<Filter>().unwrap_err());
+            assert_eq!(
+                (problem.token.as_str(), problem.without.as_str()),
+                (token, without),
+                "{text}"
+            );
+            assert_eq!(format!("{}{token}{}", problem.before, problem.after), text);
+        }
     }
 
     #[test]

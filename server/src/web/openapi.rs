@@ -19,6 +19,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::fleet::api::find,
         crate::fleet::sections::find,
         crate::series::api::find,
+        crate::series::api::list,
         crate::series::api::definitions,
         crate::events::api::list
     ),

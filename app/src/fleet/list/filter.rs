@@ -61,10 +61,7 @@ pub fn hidden(query: &NodesQuery, own: &[&str]) -> Vec<AnyView> {
 /// What is wrong with the filter, and where.
 pub fn problem(page: &NodesPage) -> Option<AnyView> {
     let problem = page.filter_error.as_ref()?;
-    let without = page
-        .query
-        .with_q(format!("{}{}", problem.before, problem.after).trim())
-        .url();
+    let without = page.query.with_q(&problem.without).url();
     let token = if problem.token.is_empty() {
         "…".to_owned()
     } else {

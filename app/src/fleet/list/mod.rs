@@ -94,10 +94,16 @@ fn nothing_matches(page: &NodesPage) -> AnyView {
             terms => format!(" by {terms} terms"),
         }
     );
+    // Where the reader has a default view, an address without a query would lead to that.
+    let everything = if page.views.iter().any(|view| view.is_default) {
+        "/nodes?view=all"
+    } else {
+        "/nodes"
+    };
     view! {
         <EmptyState icon="search" title>
             <p>{hidden}</p>
-            <a class="button" href="/nodes?view=all">"Show all nodes"</a>
+            <a class="button" href=everything>"Show all nodes"</a>
         </EmptyState>
     }
     .into_any()
