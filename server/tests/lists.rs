@@ -210,7 +210,7 @@ async fn views_have_names_are_shared_on_request_and_may_be_the_default() {
     let nameless = post(&viewer, "/nodes/views", "name=+&q=x").await;
     assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY);
 
-    let record = |owner: &'static str| async {
+    let record = async |owner: &'static str| {
         let all = server::fleet::views::store::list(site.ops.state.read(), owner, 10).await;
         all.unwrap()
             .into_iter()

@@ -35,7 +35,7 @@ pub fn content(
                 .into_any()
         }
         Column::Cpu => {
-            view! { <Meter ratio=now.cpu_used_ratio />{recent.and_then(spark)} }.into_any()
+            view! { <span class="with-spark"><Meter ratio=now.cpu_used_ratio />{recent.and_then(spark)}</span> }.into_any()
         }
         Column::Disk => {
             let mount_point = now
@@ -83,7 +83,7 @@ pub fn number(column: Column, value: f64) -> String {
         Kind::Bytes => format::bytes(value),
         Kind::Network => network(value),
         Kind::Load => format!("{value:.2}"),
-        Kind::Span => format::duration_ms((value * 1_000.0) as i64),
+        Kind::Span => format::duration_ms(value as i64 * 1_000),
         Kind::Milliseconds => format::duration_ms(value.round() as i64),
         Kind::Count | Kind::Text => format::count(value.max(0.0).round() as u64),
     }

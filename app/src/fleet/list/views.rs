@@ -87,7 +87,7 @@ fn entry(page: &NodesPage, saved: &SavedView) -> AnyView {
     let delete = saved.may_delete.then(|| view! {
         <form method="post" action="/nodes/views/delete">
             <input type="hidden" name="id" value=saved.id.clone() />
-            <button class="button" type="submit">"Delete"<span class="visually-hidden">" view "{saved.name.clone()}</span></button>
+            <button class="button" type="submit" aria-label=format!("Delete view {}", saved.name)>"Delete"</button>
         </form>
     });
     view! {
@@ -95,7 +95,7 @@ fn entry(page: &NodesPage, saved: &SavedView) -> AnyView {
             <a href=saved.query.url() aria-current=is_on.then_some("true")><bdi>{saved.name.clone()}</bdi>{shared}</a>
             <form method="post" action="/nodes/views/default">
                 <input type="hidden" name="id" value=default_id />
-                <button class="button" type="submit">{default_words}<span class="visually-hidden">": "{saved.name.clone()}</span></button>
+                <button class="button" type="submit" aria-label=format!("{default_words}: {}", saved.name)>{default_words}</button>
             </form>
             {delete}
         </li>
