@@ -185,7 +185,7 @@ test.describe("two nodes", () => {
   test("the foot sums up all that match", async ({ page }) => {
     await page.goto(`${site.url}/nodes`);
     const foot = page.locator("tfoot");
-    await expect(foot.getByRole("rowheader")).toHaveText(["Median", "95 % are below", "Greatest"]);
+    await expect(foot.getByRole("rowheader")).toHaveText(["Median", "95 % at most", "Greatest"]);
     await expect(foot).toContainText("%");
   });
 

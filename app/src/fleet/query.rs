@@ -4,7 +4,7 @@ use domain::fleet::Status;
 use domain::time::{Timestamp, format_iso};
 
 use super::columns::Column;
-use super::view::{NodesQuery, RangeQuery};
+use super::view::{NodesPage, NodesQuery, RangeQuery};
 use crate::url::with_query;
 
 /// Rows a page that may be chosen.
@@ -178,6 +178,17 @@ impl NodesQuery {
     }
 }
 
+impl NodesPage {
+    /// The URL of a query. Where the reader has a default view, an address that says nothing would lead to that.
+    pub fn everything_if_bare(&self, query: NodesQuery) -> String {
+        if query.is_bare() && self.views.iter().any(|view| view.is_default) {
+            query.with_view("all").url()
+        } else {
+            query.url()
+        }
+    }
+}
+
 impl RangeQuery {
     /// From the URL's parameters.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
@@ -241,6 +252,7 @@ impl RangeQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::view::SavedView;
 
     fn parsed(pairs: &[(&str, &str)]) -> NodesQuery {
         NodesQuery::from_params(|key| {
@@ -307,6 +319,23 @@ mod tests {
         let sorted = sorted.sorted_by(Column::Disk).sorted_by(Column::Load);
         assert_eq!(sorted.sort, "-load,-disk,-cpu");
         assert_eq!(sorted.sorted_by(Column::Cpu).sort, "-cpu,-load,-disk");
+    }
+
+    #[test]
+    fn with_a_default_view_everything_is_asked_for_by_name() {
+        let mut page = NodesPage::default();
+        assert_eq!(page.everything_if_bare(parsed(&[])), "/nodes");
+        page.views.push(SavedView {
+            id: "v1".to_owned(),
+            name: "mine".to_owned(),
+            query: NodesQuery::of_filter("web".to_owned()),
+            is_shared: false,
+            is_default: true,
+            may_delete: true,
+        });
+        assert_eq!(page.everything_if_bare(parsed(&[])), "/nodes?view=all");
+        let web = parsed(&[("q", "web")]);
+        assert_eq!(page.everything_if_bare(web), "/nodes?q=web");
     }
 
     #[test]

@@ -58,10 +58,15 @@ pub fn hidden(query: &NodesQuery, own: &[&str]) -> Vec<AnyView> {
         .collect()
 }
 
+/// The list with another filter.
+fn with_q(page: &NodesPage, q: &str) -> String {
+    page.everything_if_bare(page.query.with_q(q))
+}
+
 /// What is wrong with the filter, and where.
 pub fn problem(page: &NodesPage) -> Option<AnyView> {
     let problem = page.filter_error.as_ref()?;
-    let without = page.query.with_q(&problem.without).url();
+    let without = with_q(page, &problem.without);
     let token = if problem.token.is_empty() {
         "…".to_owned()
     } else {
@@ -88,7 +93,7 @@ pub fn chips(page: &NodesPage) -> Option<AnyView> {
         .chips
         .iter()
         .map(|chip| {
-            let href = page.query.with_q(&chip.without).url();
+            let href = with_q(page, &chip.without);
             view! {
                 <li>
                     <a class="chip" href=href>
@@ -101,7 +106,7 @@ pub fn chips(page: &NodesPage) -> Option<AnyView> {
         })
         .collect();
     let all = (page.chips.len() > 1).then(|| {
-        let href = page.query.with_q("").url();
+        let href = with_q(page, "");
         view! { <li><a class="chip-all" href=href>"Clear all"</a></li> }
     });
     Some(view! { <ul class="chips" aria-label="Filter">{chips}{all}</ul> }.into_any())
@@ -113,7 +118,7 @@ pub fn pills(page: &NodesPage) -> AnyView {
         .pills
         .iter()
         .map(|pill| {
-            let href = page.query.with_q(&pill.q).url();
+            let href = with_q(page, &pill.q);
             view! {
                 <li>
                     <a class="status-pill" href=href aria-current=pill.is_on.then_some("true") data-status=pill.status.map(|status| status.as_str())>
@@ -138,7 +143,7 @@ fn menu(page: &NodesPage, facet: &Facet) -> AnyView {
         .options
         .iter()
         .map(|option| {
-            let href = page.query.with_q(&option.q).url();
+            let href = with_q(page, &option.q);
             view! {
                 <li>
                     <a href=href aria-current=option.is_on.then_some("true")>

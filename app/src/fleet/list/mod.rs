@@ -94,12 +94,7 @@ fn nothing_matches(page: &NodesPage) -> AnyView {
             terms => format!(" by {terms} terms"),
         }
     );
-    // Where the reader has a default view, an address without a query would lead to that.
-    let everything = if page.views.iter().any(|view| view.is_default) {
-        "/nodes?view=all"
-    } else {
-        "/nodes"
-    };
+    let everything = page.everything_if_bare(NodesQuery::default());
     view! {
         <EmptyState icon="search" title>
             <p>{hidden}</p>

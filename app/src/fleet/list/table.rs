@@ -106,7 +106,7 @@ type Part = (&'static str, fn(&Total) -> f64);
 
 const PARTS: [Part; 3] = [
     ("Median", |total| total.median),
-    ("95 % are below", |total| total.p95),
+    ("95 % at most", |total| total.p95),
     ("Greatest", |total| total.max),
 ];
 
