@@ -31,6 +31,9 @@ pub fn pick(update: &LiveUpdate, now: &NodesPage) -> Option<NodesPage> {
     let LiveUpdate::Nodes(next) = update else {
         return None;
     };
+    if !is_of_same_list(now, next) {
+        return None;
+    }
     let mut next = (**next).clone();
     // These do not come over the line.
     next.views.clone_from(&now.views);
@@ -40,10 +43,17 @@ pub fn pick(update: &LiveUpdate, now: &NodesPage) -> Option<NodesPage> {
         if let Some(sorting) = sorting {
             sorting.is_wanted.set(false);
         }
-    } else if next.query == now.query && is_somebody_there() {
+    } else if is_somebody_there() {
         keep_places(now, &mut next);
     }
     Some(next)
+}
+
+/// What was on its way when another filter or page was chosen is of no use. A page that is no longer there became the last.
+fn is_of_same_list(now: &NodesPage, next: &NodesPage) -> bool {
+    let query = &next.query;
+    let is_last = query.page.saturating_mul(query.per) >= next.matching;
+    now.query.at_page(query.page) == *query && (now.query.page == query.page || is_last)
 }
 
 /// The pointer or focus is among the rows, or they were scrolled.
@@ -77,7 +87,7 @@ mod tests {
     use domain::fleet::{Liveness, Status};
 
     use super::*;
-    use crate::fleet::view::{Headline, NodeRow};
+    use crate::fleet::view::{Headline, NodeRow, NodesQuery};
 
     fn row(id: &str) -> NodeRow {
         NodeRow {
@@ -110,6 +120,26 @@ mod tests {
             rows: ids.iter().map(|id| row(id)).collect(),
             ..NodesPage::default()
         }
+    }
+
+    #[test]
+    fn what_is_of_another_list_is_dropped() {
+        let of = |q: &str, number: u32, matching: u32| {
+            let query = NodesQuery {
+                page: number,
+                ..NodesQuery::of_filter(q.to_owned())
+            };
+            NodesPage {
+                query,
+                matching,
+                ..NodesPage::default()
+            }
+        };
+        let now = of("web", 2, 150);
+        assert!(is_of_same_list(&now, &of("web", 2, 180)));
+        assert!(is_of_same_list(&now, &of("web", 1, 90)), "it shrank");
+        assert!(!is_of_same_list(&now, &of("web", 1, 150)));
+        assert!(!is_of_same_list(&now, &of("db", 2, 150)));
     }
 
     fn ids(page: &NodesPage) -> Vec<&str> {
