@@ -13,6 +13,14 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
+/// As [`encode`], but leaves what means nothing within a query (RFC 3986, section 3.4), so that filters stay legible.
+fn encode_value(text: &str) -> String {
+    let legible = |text: String, code: &str, mark: &str| text.replace(code, mark);
+    let text = legible(encode(text), "%3A", ":");
+    let text = legible(text, "%2C", ",");
+    legible(text, "%2A", "*")
+}
+
 /// `path?key=value&…`, without the pairs whose value is empty.
 pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     let mut url = path.to_owned();
@@ -21,7 +29,7 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
         url.push(separator);
         url.push_str(key);
         url.push('=');
-        url.push_str(&encode(value));
+        url.push_str(&encode_value(value));
         separator = '&';
     }
     url
@@ -53,6 +61,10 @@ mod tests {
             "/nodes?q=a%20b%26c%3D%3C%C3%BC%3E&page=2"
         );
         assert_eq!(with_query("/nodes", &[("q", "")]), "/nodes");
+        assert_eq!(
+            with_query("/nodes", &[("q", "status:a,b name:*%3A")]),
+            "/nodes?q=status:a,b%20name:*%253A"
+        );
         assert_eq!(node("n1/../x"), "/nodes/n1%2F..%2Fx");
         assert_eq!(login("/nodes?q=1"), "/login?next=%2Fnodes%3Fq%3D1");
     }

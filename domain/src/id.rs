@@ -131,6 +131,10 @@ id!(
     /// A person who may sign in.
     UserId, "user", 'u'
 );
+id!(
+    /// A saved view of a list.
+    ViewId, "view", 'v'
+);
 
 #[cfg(test)]
 mod tests {

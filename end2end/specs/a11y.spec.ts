@@ -155,6 +155,19 @@ test.describe("with a node", () => {
     await expectGood(page);
   });
 
+  test("/nodes with a filter, an error, and open menus", async ({ page }) => {
+    await page.goto(`${site.url}/nodes?q=status:ok,unknown%20-role:x&view=stats`);
+    await whenAlive(page);
+    for (const menu of ["Columns", "Views"]) {
+      await page.locator("summary", { hasText: menu }).click();
+      await expectGood(page);
+      await page.locator("summary", { hasText: menu }).click();
+    }
+    await page.goto(`${site.url}/nodes?q=clster:x`);
+    await whenAlive(page);
+    await expectGood(page);
+  });
+
   test("/nodes/{id}", async ({ page }) => {
     test.slow();
     await page.goto(site.url + site.nodePath);

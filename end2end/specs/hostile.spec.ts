@@ -70,7 +70,11 @@ test.describe("a host with a hostile name", () => {
     }
     await page.goto(`${site.url}/nodes?q=${quoted}`);
     await expect(page.getByRole("searchbox")).toHaveValue(text);
-    await expect(page.getByText(`No nodes match “${text}”`)).toBeVisible();
+    await expect(page.getByRole("alert")).toContainText(text);
+    await expect(page.getByRole("alert")).toContainText("the quote has no end");
+    await page.goto(`${site.url}/nodes?q=${encodeURIComponent(text.slice(1))}`);
+    await expect(page.getByText(`No nodes match “${text.slice(1)}”`)).toBeVisible();
+    await expect(page.getByRole("list", { name: "Filter" })).toContainText(text.slice(1));
 
     await page.goto(`${site.url}/login`);
     await page.getByLabel("User").fill(text);

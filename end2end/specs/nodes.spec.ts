@@ -99,10 +99,11 @@ test.describe("two nodes", () => {
     await page.goto(`${site.url}/nodes`);
     const pills = page.getByRole("list", { name: "By status" });
     await pills.getByRole("link", { name: /OK/ }).click();
-    await expect(page).toHaveURL(`${site.url}/nodes?status=ok`);
+    await expect(page).toHaveURL(`${site.url}/nodes?q=status:ok`);
     await expect(names(page)).toHaveCount(2);
+    // Older links say the same.
     await page.goto(`${site.url}/nodes?status=critical`);
-    await expect(page.getByText("No nodes have status Critical")).toBeVisible();
+    await expect(page.getByText("No nodes match “status:critical”")).toBeVisible();
   });
 
   test("what an address says that means nothing is noted", async ({ page }) => {
@@ -116,5 +117,131 @@ test.describe("two nodes", () => {
     await expect(page.getByRole("heading", { name: "beta", level: 1 })).toBeVisible();
     await page.goto(`${site.url}/nodes/by-host/gamma`);
     await expect(page).toHaveURL(`${site.url}/nodes?q=gamma`);
+  });
+
+  const chips = (page: Page) => page.getByRole("list", { name: "Filter" });
+
+  test("terms are chips, each with its way out", async ({ page }) => {
+    await page.goto(`${site.url}/nodes?q=${encodeURIComponent("cluster:app-eu cpu>=0")}`);
+    await whenAlive(page);
+    await expect(names(page)).toHaveText(["alpha"]);
+    await expect(chips(page).getByRole("listitem")).toHaveCount(3);
+    await chips(page).getByRole("link", { name: "cluster:app-eu" }).click();
+    await expect(page).toHaveURL((url) => url.searchParams.get("q") === "cpu>=0");
+    await expect(names(page)).toHaveCount(2);
+    await expect(page.getByRole("searchbox")).toHaveValue("cpu>=0");
+  });
+
+  test("what is no filter is pointed at, and nothing is hidden", async ({ page }) => {
+    await page.goto(`${site.url}/nodes?q=${encodeURIComponent("alp clster:app-eu")}`);
+    const alert = page.getByRole("alert");
+    await expect(alert).toContainText("did you mean `cluster`?");
+    await expect(alert.locator("mark")).toHaveText("clster");
+    await expect(names(page)).toHaveCount(2);
+    await expect(page.getByRole("searchbox")).toHaveValue("alp clster:app-eu");
+    await page.goto(`${site.url}/nodes?q=${encodeURIComponent("cpu>much alp")}`);
+    await alert.getByRole("link", { name: "Leave it out" }).click();
+    await expect(page).toHaveURL((url) => url.searchParams.get("q") === "alp");
+  });
+
+  test("a menu writes the same text", async ({ page }) => {
+    await page.goto(`${site.url}/nodes?q=alp`);
+    await whenAlive(page);
+    await page.goto(`${site.url}/nodes`);
+    await whenAlive(page);
+    const menu = page.locator("details", { hasText: "Cluster" }).first();
+    await menu.locator("summary").click();
+    await menu.getByRole("link", { name: "db-eu" }).click();
+    await expect(page).toHaveURL(`${site.url}/nodes?q=cluster:db-eu`);
+    await expect(names(page)).toHaveText(["beta"]);
+    await menu.locator("summary").click();
+    await menu.getByRole("link", { name: "app-eu" }).click();
+    await expect(page).toHaveURL(`${site.url}/nodes?q=cluster:db-eu,app-eu`);
+    await expect(names(page)).toHaveCount(2);
+  });
+
+  test("sets of columns, columns by choice, and several keys to sort by", async ({ page }) => {
+    await page.goto(`${site.url}/nodes`);
+    await whenAlive(page);
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await page.getByRole("link", { name: "Stat table" }).click();
+    await expect(page).toHaveURL(`${site.url}/nodes?view=stats`);
+    const heads = page.getByRole("columnheader");
+    await expect(heads).toHaveText(["Name", "Cluster", "IP", "Sub domain", "Admin URL", "Uptime", "Total RAM", "Free RAM", "Threads", "Status", "Patches"]);
+    await expect(page.getByRole("row").nth(1)).toContainText(/GiB|MiB/);
+    await page.goto(`${site.url}/nodes?cols=name,cpu,cluster&sort=-cluster,name`);
+    await expect(heads).toHaveText(["Name", "CPU", "Cluster"]);
+    await expect(names(page)).toHaveText(["beta", "alpha"]);
+    await whenAlive(page);
+    await heads.getByRole("link", { name: "CPU" }).click();
+    await expect(page).toHaveURL(`${site.url}/nodes?sort=-cpu,-cluster,name&cols=name,cpu,cluster`);
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await page.getByLabel("CPU", { exact: true }).uncheck();
+    await page.getByLabel("Load", { exact: true }).check();
+    await page.getByRole("button", { name: "Show these" }).click();
+    await expect(heads).toHaveText(["Name", "Cluster", "Load"]);
+  });
+
+  test("the foot sums up all that match", async ({ page }) => {
+    await page.goto(`${site.url}/nodes`);
+    const foot = page.locator("tfoot");
+    await expect(foot.getByRole("rowheader")).toHaveText(["Median", "95 % at most", "Greatest"]);
+    await expect(foot).toContainText("%");
+  });
+
+  test("the list is a file with raw numbers", async ({ page }) => {
+    await page.goto(`${site.url}/nodes?q=alpha&cols=name,memory,cluster`);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
+    const answer = await page.request.get(download.url());
+    expect(await answer.text()).toMatch(/^id,name,memory_used_ratio,cluster\r\nn[0-9a-z]{16},alpha,0\.\d+,app-eu\r\n$/);
+    const json = await page.request.get(`${site.url}/nodes/export.json?q=alpha`);
+    expect(((await json.json()) as { items: unknown[] }).items).toHaveLength(1);
+  });
+
+  test("while somebody is among the rows they keep their places, and a click sorts", async ({ page }) => {
+    test.slow();
+    await page.goto(`${site.url}/nodes?sort=status`);
+    await whenAlive(page);
+    await expect(names(page)).toHaveText(["alpha", "beta"]);
+    await page.locator("tbody .node-link").first().focus();
+    const [, beta] = site.agents;
+    await beta?.kill();
+    await expect(page.getByRole("row").filter({ hasText: "beta" })).toContainText("No data", { timeout: 20_000 });
+    await expect(names(page)).toHaveText(["alpha", "beta"]);
+    await page.getByRole("button", { name: "Order changed: sort again" }).click();
+    await expect(names(page)).toHaveText(["beta", "alpha"]);
+    await beta?.start();
+    await expect(page.getByRole("row").filter({ hasText: "beta" })).toContainText("OK", { timeout: 20_000 });
+  });
+
+  test.describe("without scripts", () => {
+    test.use({ javaScriptEnabled: false });
+
+    test("filter, columns, and a view with a name that becomes the default", async ({ page }) => {
+      await page.goto(`${site.url}/nodes`);
+      await page.getByRole("searchbox").fill("cluster:db-eu");
+      await page.getByRole("button", { name: "Filter", exact: true }).click();
+      await expect(names(page)).toHaveText(["beta"]);
+      await page.locator("summary", { hasText: "Columns" }).click();
+      await page.getByLabel("Load", { exact: true }).uncheck();
+      await page.getByRole("button", { name: "Show these" }).click();
+      await expect(page.getByRole("columnheader", { name: "Load" })).toHaveCount(0);
+      await expect(names(page)).toHaveText(["beta"]);
+
+      await page.locator("summary", { hasText: "Views" }).click();
+      await page.getByLabel("Save this view as").fill("Databases <b>");
+      await page.getByRole("button", { name: "Save", exact: true }).click();
+      await expect(names(page)).toHaveText(["beta"]);
+      await page.locator("summary", { hasText: "Views" }).click();
+      await expect(page.getByRole("link", { name: "Databases <b>" })).toHaveAttribute("aria-current", "true");
+      await page.getByRole("button", { name: "My default: Databases <b>" }).click();
+      await expect(page).toHaveURL(`${site.url}/nodes`);
+      await expect(names(page)).toHaveText(["beta"]);
+      await page.goto(`${site.url}/nodes?view=all`);
+      await expect(names(page)).toHaveCount(2);
+      await page.locator("summary", { hasText: "Views" }).click();
+      await page.getByRole("button", { name: "Delete view Databases <b>" }).click();
+      await expect(names(page)).toHaveCount(2);
+    });
   });
 });

@@ -22,12 +22,12 @@ test("Ctrl K, letters, arrows and Enter lead to a node; Escape leads back", asyn
   await page.keyboard.press("Control+k");
   await page.keyboard.type("web");
   const options = page.getByRole("option");
-  await expect(options.first()).toContainText("web-1");
+  await expect(options.first()).toContainText("Cluster");
   await expect(options.first()).toHaveAttribute("aria-selected", "true");
   await page.keyboard.press("ArrowDown");
   await expect(options.nth(1)).toHaveAttribute("aria-selected", "true");
+  await expect(options.nth(1)).toContainText("web-1");
   await expect(box).toHaveAttribute("aria-activedescendant", (await options.nth(1).getAttribute("id")) ?? "");
-  await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "web-1", level: 1 })).toBeVisible();
   await expect(box).toBeHidden();
@@ -42,6 +42,20 @@ test("the button opens it, a click chooses, and what nothing goes by says so", a
   await page.getByRole("combobox").fill("enroll");
   await page.getByRole("option", { name: /Add a node/ }).click();
   await expect(page.getByRole("heading", { name: "Add a node", level: 1 })).toBeVisible();
+});
+
+test("it speaks the language of lists; a mark in front asks for one kind", async ({ page }) => {
+  await page.goto(`${site.url}/`);
+  await whenAlive(page);
+  await page.keyboard.press("Control+k");
+  const box = page.getByRole("combobox");
+  const options = page.getByRole("option");
+  await box.fill("cluster:db status:ok,unknown");
+  await expect(options).toHaveText([/db-1/]);
+  await box.fill("> about");
+  await expect(options).toHaveText([/About this server/]);
+  await box.fill("#tier");
+  await expect(options).toHaveCount(0);
 });
 
 test("single keys press what they stand beside; two letters lead to pages", async ({ page }) => {

@@ -125,7 +125,7 @@ test.describe("a node", () => {
     await page.goto(`${site.url}/`);
     await expect(page.locator(".headline")).toHaveText(/1 no data\s*of 1 node/);
     await expect(page.getByRole("region", { name: "Needs attention" })).toContainText("No data");
-    await page.goto(`${site.url}/nodes?status=unknown`);
+    await page.goto(`${site.url}/nodes?q=status:unknown`);
     await expect(page.getByRole("table").getByRole("row").nth(1)).toContainText("No data");
 
     await site.agent.start();

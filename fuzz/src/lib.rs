@@ -9,6 +9,7 @@
 
 pub mod chunk;
 pub mod config;
+pub mod filter;
 pub mod hello;
 pub mod input;
 pub mod report;

@@ -37,6 +37,7 @@ Usage: cargo xtask fuzz [TARGET] [--duration 60s] [--input FILE]
   chunk            sealed history
   config           agent.toml
   token            enrollment tokens and the header over a report
+  filter           filters of lists, as people type and links carry them
 
   --duration 60s   for how long each target is searched: seconds (s) or minutes (m)
   --input FILE     only this input, once: a crash repeated after a change
@@ -54,7 +55,9 @@ Example: cargo xtask fuzz report --duration 10m
 };
 
 /// The programs of `fuzz/`. A target is chosen by its bare name, which [`Args`] sees as a switch without dashes.
-pub const TARGETS: [&str; 6] = ["report", "hello", "spool", "chunk", "config", "token"];
+pub const TARGETS: [&str; 7] = [
+    "report", "hello", "spool", "chunk", "config", "token", "filter",
+];
 /// How long one target is searched unless said otherwise, and in the long test run.
 pub const DURATION: Duration = Duration::from_secs(60);
 const DURATION_S_MAX: u64 = 7 * 86_400;

@@ -3,6 +3,7 @@
 mod annotations;
 pub mod api;
 mod charts;
+pub mod columns;
 mod crosshair;
 mod detail;
 mod inbox;

@@ -6,7 +6,6 @@ use leptos::prelude::*;
 
 use super::api;
 use super::parts::{cells, events, node_link, reported};
-use super::query::PER_DEFAULT;
 use super::view::{
     Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview,
     StatusCounts, SystemRow,
@@ -94,7 +93,7 @@ fn headline(counts: &StatusCounts) -> AnyView {
                 .iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(status, count)| {
-                    let href = NodesQuery { per: PER_DEFAULT, ..NodesQuery::default() }.with_status(Some(*status)).url();
+                    let href = NodesQuery::of_status(*status).url();
                     let words = format!("{} {}", format::count(u64::from(*count)), status_in_sentence(*status));
                     view! { <a class="headline-part" data-status=status.as_str() href=href><StatusMark status=*status />{words}</a> }
                 })

@@ -3,7 +3,8 @@
 use domain::fleet::Status;
 use domain::time::{Timestamp, format_iso};
 
-use super::view::{NodesQuery, RangeQuery};
+use super::columns::Column;
+use super::view::{NodesPage, NodesQuery, RangeQuery};
 use crate::url::with_query;
 
 /// Rows a page that may be chosen.
@@ -11,89 +12,60 @@ pub const PER_CHOICES: [u32; 3] = [25, 100, 500];
 /// Rows a page when nothing is said.
 pub const PER_DEFAULT: u32 = 100;
 
-/// A column by which the list may be sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// As in the URL.
-    pub key: &'static str,
-    /// As in the head.
-    pub label: &'static str,
-    /// Numbers stand right, and their first click sorts the greatest first.
-    pub is_number: bool,
-}
-
-/// In reading order.
-pub const COLUMNS: [Column; 9] = [
-    Column {
-        key: "status",
-        label: "Status",
-        is_number: false,
-    },
-    Column {
-        key: "name",
-        label: "Name",
-        is_number: false,
-    },
-    Column {
-        key: "cluster",
-        label: "Cluster",
-        is_number: false,
-    },
-    Column {
-        key: "cpu",
-        label: "CPU",
-        is_number: true,
-    },
-    Column {
-        key: "memory",
-        label: "Memory",
-        is_number: true,
-    },
-    Column {
-        key: "disk",
-        label: "Disk",
-        is_number: true,
-    },
-    Column {
-        key: "net",
-        label: "In / out, bit/s",
-        is_number: true,
-    },
-    Column {
-        key: "load",
-        label: "Load",
-        is_number: true,
-    },
-    Column {
-        key: "report",
-        label: "Report",
-        is_number: true,
-    },
-];
+/// Keys that a list is sorted by at most.
+pub const SORT_KEYS_MAX: usize = 3;
 
 impl NodesQuery {
-    /// From the URL's parameters. What is no status or number counts as not said; the server notes what it does not know.
+    /// From the URL's parameters. What is no number counts as not said; the server notes what it does not know.
+    ///
+    /// `status=` of older links becomes a term of the filter.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |key: &str| get(key).unwrap_or_default();
         let number = |key: &str| get(key).and_then(|text| text.parse::<u32>().ok());
         let status = get("status").and_then(|text| {
             Status::ALL
                 .into_iter()
                 .find(|status| status.as_str() == text)
         });
-        Self {
-            q: get("q").unwrap_or_default(),
-            status,
-            sort: get("sort").unwrap_or_default(),
+        let query = Self {
+            q: text("q"),
+            sort: text("sort"),
             per: number("per")
                 .filter(|per| PER_CHOICES.contains(per))
                 .unwrap_or(PER_DEFAULT),
             page: number("page").unwrap_or(1).max(1),
+            cols: text("cols"),
+            view: text("view"),
+        };
+        match status {
+            Some(status) => Self {
+                q: format!("{} status:{}", query.q, status.as_str())
+                    .trim_start()
+                    .to_owned(),
+                ..query
+            },
+            None => query,
         }
     }
 
-    /// The URL that says this; defaults are left out.
-    pub fn url(&self) -> String {
-        let per = if self.per == PER_DEFAULT {
+    /// Only nodes of this status.
+    pub fn of_status(status: Status) -> Self {
+        Self::of_filter(format!("status:{}", status.as_str()))
+    }
+
+    /// Only what this filter lets through, all else as it goes without saying.
+    pub fn of_filter(q: String) -> Self {
+        Self {
+            q,
+            per: PER_DEFAULT,
+            page: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The parameters that say this; defaults are left out.
+    fn pairs(&self) -> [(&'static str, String); 6] {
+        let per = if self.per == PER_DEFAULT || self.per == 0 {
             String::new()
         } else {
             self.per.to_string()
@@ -103,53 +75,96 @@ impl NodesQuery {
         } else {
             self.page.to_string()
         };
-        let status = self.status.map_or("", Status::as_str);
-        with_query(
-            "/nodes",
-            &[
-                ("q", &self.q),
-                ("status", status),
-                ("sort", &self.sort),
-                ("per", &per),
-                ("page", &page),
-            ],
-        )
+        [
+            ("q", self.q.clone()),
+            ("sort", self.sort.clone()),
+            ("view", self.view.clone()),
+            ("cols", self.cols.clone()),
+            ("per", per),
+            ("page", page),
+        ]
     }
 
-    /// Only one status, from the first page on; the filter text stays.
-    pub fn with_status(&self, status: Option<Status>) -> Self {
+    /// The URL that says this.
+    pub fn url(&self) -> String {
+        self.url_of("/nodes")
+    }
+
+    /// The same at another path, such as that of a file.
+    pub fn url_of(&self, path: &str) -> String {
+        let pairs = self.pairs();
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        with_query(path, &pairs)
+    }
+
+    /// What a form must hold beside its own fields so that nothing else changes; the page is begun anew.
+    pub fn hidden(&self, own: &[&str]) -> Vec<(&'static str, String)> {
+        self.pairs()
+            .into_iter()
+            .filter(|(key, value)| !value.is_empty() && *key != "page" && !own.contains(key))
+            .collect()
+    }
+
+    /// Says nothing?
+    pub fn is_bare(&self) -> bool {
+        self.pairs().iter().all(|(_, value)| value.is_empty())
+    }
+
+    /// Another filter, from the first page on.
+    pub fn with_q(&self, q: &str) -> Self {
         Self {
-            status,
+            q: q.to_owned(),
             page: 1,
             ..self.clone()
         }
     }
 
-    /// Sorted by this column; a second click turns the order round.
+    /// Other columns.
+    pub fn with_view(&self, view: &str) -> Self {
+        Self {
+            view: view.to_owned(),
+            cols: String::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Columns to show.
+    pub fn columns(&self) -> Vec<Column> {
+        super::columns::columns(&self.cols, &self.view)
+    }
+
+    /// Sorted by this column first and by what it was sorted by next; a second click turns the order round.
     pub fn sorted_by(&self, column: Column) -> Self {
-        let (ascending, descending) = (column.key.to_owned(), format!("-{}", column.key));
-        let sort = match (
-            self.sort == ascending,
-            self.sort == descending,
-            column.is_number,
-        ) {
-            (true, _, _) => descending,
-            (_, true, _) => ascending,
-            (_, _, true) => descending,
-            (_, _, false) => ascending,
+        let is_descending = match self.order_of(column) {
+            Some("ascending") => true,
+            Some(_) => false,
+            None => column.is_number(),
         };
+        let sign = if is_descending { "-" } else { "" };
+        let first = format!("{sign}{}", column.key());
+        let next = self
+            .sort
+            .split(',')
+            .filter(|key| !key.is_empty() && key.trim_start_matches('-') != column.key())
+            .take(SORT_KEYS_MAX - 1)
+            .map(str::to_owned);
+        let keys: Vec<String> = std::iter::once(first).chain(next).collect();
         Self {
-            sort,
+            sort: keys.join(","),
             page: 1,
             ..self.clone()
         }
     }
 
-    /// `ascending`, `descending` or nothing, for `aria-sort`.
+    /// `ascending`, `descending` or nothing, for `aria-sort`: of the key that counts most.
     pub fn order_of(&self, column: Column) -> Option<&'static str> {
-        match self.sort.strip_prefix('-') {
-            Some(key) if key == column.key => Some("descending"),
-            None if self.sort == column.key => Some("ascending"),
+        let first = self.sort.split(',').next().unwrap_or_default();
+        match first.strip_prefix('-') {
+            Some(key) if key == column.key() => Some("descending"),
+            None if first == column.key() => Some("ascending"),
             _ => None,
         }
     }
@@ -161,10 +176,16 @@ impl NodesQuery {
             ..self.clone()
         }
     }
+}
 
-    /// Does it hide anything?
-    pub fn is_filtered(&self) -> bool {
-        !self.q.is_empty() || self.status.is_some()
+impl NodesPage {
+    /// The URL of a query. Where the reader has a default view, an address that says nothing would lead to that.
+    pub fn everything_if_bare(&self, query: NodesQuery) -> String {
+        if query.is_bare() && self.views.iter().any(|view| view.is_default) {
+            query.with_view("all").url()
+        } else {
+            query.url()
+        }
     }
 }
 
@@ -231,6 +252,7 @@ impl RangeQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::view::SavedView;
 
     fn parsed(pairs: &[(&str, &str)]) -> NodesQuery {
         NodesQuery::from_params(|key| {
@@ -241,19 +263,12 @@ mod tests {
         })
     }
 
-    fn column(key: &str) -> Column {
-        COLUMNS
-            .into_iter()
-            .find(|column| column.key == key)
-            .unwrap()
-    }
-
     #[test]
     fn urls_say_what_was_read_from_them() {
         for url in [
             "/nodes",
-            "/nodes?q=web%201&status=unknown&sort=-cpu&per=25&page=3",
-            "/nodes?status=critical",
+            "/nodes?q=web%201&sort=-cpu,name&view=stats&cols=cpu,name&per=25&page=3",
+            "/nodes?q=status:critical,warning",
         ] {
             let pairs: Vec<(String, String)> = url
                 .split_once('?')
@@ -270,30 +285,71 @@ mod tests {
             });
             assert_eq!(query.url(), url);
         }
+        let nonsense = parsed(&[("per", "7"), ("page", "0"), ("status", "purple")]);
+        assert_eq!(nonsense.url(), "/nodes");
+        assert!(nonsense.is_bare());
+        let old = parsed(&[("q", "web"), ("status", "unknown")]);
+        assert_eq!(old.url(), "/nodes?q=web%20status:unknown");
         assert_eq!(
-            parsed(&[
-                ("per", "7"),
-                ("page", "0"),
-                ("status", "purple"),
-                ("page", "x")
-            ])
-            .url(),
-            "/nodes"
+            NodesQuery::of_status(Status::Critical),
+            parsed(&[("status", "critical")])
         );
     }
 
     #[test]
     fn a_head_sorts_and_a_second_click_turns_round() {
         let query = parsed(&[("page", "4")]);
-        let by_cpu = query.sorted_by(column("cpu"));
+        let by_cpu = query.sorted_by(Column::Cpu);
         assert_eq!((by_cpu.sort.as_str(), by_cpu.page), ("-cpu", 1));
-        assert_eq!(by_cpu.order_of(column("cpu")), Some("descending"));
-        assert_eq!(by_cpu.order_of(column("memory")), None);
-        assert_eq!(by_cpu.sorted_by(column("cpu")).sort, "cpu");
-        let by_name = query.sorted_by(column("name"));
+        assert_eq!(by_cpu.order_of(Column::Cpu), Some("descending"));
+        assert_eq!(by_cpu.order_of(Column::Memory), None);
+        assert_eq!(by_cpu.sorted_by(Column::Cpu).sort, "cpu");
+        let by_name = query.sorted_by(Column::Name);
         assert_eq!(by_name.sort, "name");
-        assert_eq!(by_name.order_of(column("name")), Some("ascending"));
-        assert_eq!(by_name.sorted_by(column("name")).sort, "-name");
+        assert_eq!(by_name.order_of(Column::Name), Some("ascending"));
+        assert_eq!(by_name.sorted_by(Column::Name).sort, "-name");
+    }
+
+    #[test]
+    fn what_it_was_sorted_by_counts_next() {
+        let query = parsed(&[("sort", "name")]);
+        let sorted = query.sorted_by(Column::Cpu);
+        assert_eq!(sorted.sort, "-cpu,name");
+        assert_eq!(sorted.order_of(Column::Name), None);
+        let sorted = sorted.sorted_by(Column::Disk).sorted_by(Column::Load);
+        assert_eq!(sorted.sort, "-load,-disk,-cpu");
+        assert_eq!(sorted.sorted_by(Column::Cpu).sort, "-cpu,-load,-disk");
+    }
+
+    #[test]
+    fn with_a_default_view_everything_is_asked_for_by_name() {
+        let mut page = NodesPage::default();
+        assert_eq!(page.everything_if_bare(parsed(&[])), "/nodes");
+        page.views.push(SavedView {
+            id: "v1".to_owned(),
+            name: "mine".to_owned(),
+            query: NodesQuery::of_filter("web".to_owned()),
+            is_shared: false,
+            is_default: true,
+            may_delete: true,
+        });
+        assert_eq!(page.everything_if_bare(parsed(&[])), "/nodes?view=all");
+        let web = parsed(&[("q", "web")]);
+        assert_eq!(page.everything_if_bare(web), "/nodes?q=web");
+    }
+
+    #[test]
+    fn a_form_keeps_what_it_does_not_ask_for() {
+        let query = parsed(&[
+            ("q", "web"),
+            ("sort", "name"),
+            ("page", "3"),
+            ("cols", "cpu"),
+        ]);
+        assert_eq!(
+            query.hidden(&["q"]),
+            [("sort", "name".to_owned()), ("cols", "cpu".to_owned())]
+        );
     }
 
     #[test]

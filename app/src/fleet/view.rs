@@ -225,24 +225,30 @@ pub struct EventRow {
 /// What `/nodes` was asked to show; all of it comes from the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodesQuery {
-    /// Free text: matches name, host name, cluster, system.
+    /// In the filter language of `domain::filter`.
     pub q: String,
-    /// Only this status.
-    pub status: Option<Status>,
-    /// Column, `-` before it for descending, such as `-cpu`. Columns: status, name, cluster, cpu, memory, disk, net, load, report.
+    /// Keys of columns, `-` before one for descending, the first counts most: `-cpu,name`.
     pub sort: String,
     /// Rows a page: 25, 100 or 500.
     pub per: u32,
     /// Page, from 1.
     pub page: u32,
+    /// Keys of columns; empty: those of `view`.
+    #[serde(default)]
+    pub cols: String,
+    /// Key of a set of columns; `all`: everything, whatever the reader's default view says.
+    #[serde(default)]
+    pub view: String,
 }
 
 /// A page of the nodes list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodesPage {
     /// Server's wall clock when this was made.
     pub now_ms: i64,
-    /// All nodes by status, without the filter, for the pills.
+    /// What is shown: the URL's query, or the reader's default view where the URL says nothing.
+    pub query: NodesQuery,
+    /// All nodes by status, without the filter.
     pub counts: StatusCounts,
     /// This page's rows.
     pub rows: Vec<NodeRow>,
@@ -252,6 +258,120 @@ pub struct NodesPage {
     pub total: u32,
     /// What of the query was not understood, in words.
     pub notes: Vec<String>,
+    /// The filter's terms, each with the filter that is left without it.
+    pub chips: Vec<Chip>,
+    /// Why the filter is none; the list is then shown unfiltered.
+    pub filter_error: Option<FilterProblem>,
+    /// Filters at hand, with what they would show.
+    pub pills: Vec<Pill>,
+    /// Menus that write the filter.
+    pub facets: Vec<Facet>,
+    /// Of each number column that is shown, over all rows that match.
+    pub totals: Vec<Total>,
+    /// Processor use of the last half hour by node, oldest first, in percent, a value a minute; only where it is shown.
+    pub recent_cpu: std::collections::BTreeMap<String, Vec<Option<u8>>>,
+    /// Views that the reader may choose; not in what comes over the live line.
+    pub views: Vec<SavedView>,
+    /// In the browser: rows changed places while somebody was in the table, and kept theirs.
+    #[serde(default)]
+    pub order_kept: bool,
+}
+
+/// One term of a filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chip {
+    /// As in the filter.
+    pub text: String,
+    /// The filter without it.
+    pub without: String,
+}
+
+/// A text that is no filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterProblem {
+    /// The text in front of what is not understood.
+    pub before: String,
+    /// What is not understood; may be empty.
+    pub token: String,
+    /// The text behind.
+    pub after: String,
+    /// The whole text without the term.
+    pub without: String,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+/// A filter at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pill {
+    /// What it shows.
+    pub label: String,
+    /// Whose mark it wears.
+    pub status: Option<Status>,
+    /// Nodes of the whole fleet that it would show.
+    pub count: u32,
+    /// The filter it writes.
+    pub q: String,
+    /// Is it what is shown?
+    pub is_on: bool,
+}
+
+/// A menu of one property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facet {
+    /// Its key in the filter.
+    pub key: String,
+    /// Heading.
+    pub label: String,
+    /// Its values, the most frequent first.
+    pub options: Vec<FacetOption>,
+    /// Values beyond those.
+    pub more: u32,
+}
+
+/// One value of a property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FacetOption {
+    /// The value.
+    pub value: String,
+    /// Nodes that have it, among those the rest of the filter lets through.
+    pub count: u32,
+    /// The filter with it, or without it where it is on.
+    pub q: String,
+    /// Does the filter ask for it?
+    pub is_on: bool,
+}
+
+/// A column's numbers in three.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Total {
+    /// Key of the column.
+    pub column: String,
+    /// Half are at most this.
+    pub median: f64,
+    /// Of a hundred, 95 are at most this.
+    pub p95: f64,
+    /// Greatest.
+    pub max: f64,
+    /// Rows with a number.
+    pub count: u32,
+}
+
+/// A list's URL with a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedView {
+    /// Public id.
+    pub id: String,
+    /// Given by a person.
+    pub name: String,
+    /// What it shows.
+    pub query: NodesQuery,
+    /// For everybody?
+    pub is_shared: bool,
+    /// Is it what the reader sees when nothing is said?
+    pub is_default: bool,
+    /// May the reader delete it?
+    pub may_delete: bool,
 }
 
 /// A node's page, without its charts.

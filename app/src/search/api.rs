@@ -26,7 +26,7 @@ pub async fn search(q: String) -> Result<Vec<Hit>, UiError> {
         let mut hits = backend()?.search(&who, &q).await?;
         let places = super::view::places(&q, who.role);
         // Without words there is nothing to prefer a node by: pages first.
-        if q.trim().is_empty() {
+        if q.trim().is_empty() || q.trim().starts_with('>') {
             hits.splice(0..0, places);
         } else {
             hits.extend(places);

@@ -71,14 +71,14 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
         HitKind::Page,
         "Nodes with a problem: critical",
         "alert broken",
-        "/nodes?status=critical",
+        "/nodes?q=status:critical",
         None,
     ),
     (
         HitKind::Page,
         "Nodes without data",
         "silent lost unknown",
-        "/nodes?status=unknown",
+        "/nodes?q=status:unknown",
         None,
     ),
     (
@@ -104,8 +104,13 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
     ),
 ];
 
-/// Pages and actions for these words, for whoever has this role.
+/// Pages and actions for these words, for whoever has this role. `>` in front asks for them alone, `#` for tags.
 pub fn places(q: &str, role: Role) -> Vec<Hit> {
+    let q = q.trim_start();
+    if q.starts_with('#') {
+        return Vec::new();
+    }
+    let q = q.strip_prefix('>').unwrap_or(q);
     let words: Vec<String> = q.split_whitespace().map(str::to_lowercase).collect();
     PLACES
         .iter()
@@ -137,6 +142,9 @@ mod tests {
         assert_eq!(labels("TIME zone", Role::Viewer), ["Profile"]);
         assert_eq!(labels("", Role::Admin).len(), PLACES.len());
         assert!(labels("no such", Role::Admin).is_empty());
+        assert_eq!(labels("> time zone", Role::Viewer), ["Profile"]);
+        assert_eq!(labels(">", Role::Admin).len(), PLACES.len());
+        assert!(labels("#time", Role::Admin).is_empty());
     }
 
     #[test]

@@ -97,6 +97,19 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/nodes/{id}/ignore",
         Class::Form(Action::ArrangeFleet),
     ),
+    ("POST", "/nodes/views", Class::Form(Action::ManageSelf)),
+    (
+        "POST",
+        "/nodes/views/delete",
+        Class::Form(Action::ManageSelf),
+    ),
+    (
+        "POST",
+        "/nodes/views/default",
+        Class::Form(Action::ManageSelf),
+    ),
+    ("GET", "/nodes/export.csv", Class::Page),
+    ("GET", "/nodes/export.json", Class::Page),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
     ("GET", "/nodes/{id}/charts/{file}", Class::Page),
     (
@@ -133,6 +146,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         Class::Api(Action::ViewFleet),
     ),
     ("GET", "/api/v1/topology", Class::Api(Action::ViewFleet)),
+    ("GET", "/api/v1/series", Class::Api(Action::ViewFleet)),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),
 ];
 

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use domain::time::Monotonic;
 use serde::Serialize;
 
+use super::list::Matcher;
 use super::live::NodeLive;
 use super::rows::node_row;
 use super::service::find_node;
@@ -99,11 +100,12 @@ pub async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Nodes>, OpsError> {
     let page: Page = query.page()?;
-    let filter = query.filter.as_deref().unwrap_or("").to_owned();
+    let filter = query.filter()?;
+    let matcher = Matcher::new(&ops, &filter);
     let mut nodes = Vec::new();
     let now = ops.clock.monotonic();
     for found in ops.live.nodes() {
-        if super::service::matches_text(&node_row(&found, now), &filter) {
+        if matcher.lets_through(&node_row(&found, now)) {
             nodes.push(node(&found, now));
         }
     }

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::fleet::{Admission, Facts, Liveness, Observation, liveness};
+use domain::metric::Metric;
 use domain::time::Monotonic;
 use domain::topology::HostConnections;
 use protocol::v1::section::KIND_CONNECTIONS;
 use tokio::sync::watch;
 
+use super::recent::Recent;
 use super::servers::store::{ServerRecord, Servers};
 use super::store::{self, HostRecord, HostState};
 use crate::clock::Clock;
@@ -45,6 +47,8 @@ pub struct HostLive {
     pub goodbye: bool,
     /// Latest value of every series that the last record held.
     pub values: BTreeMap<SeriesKey, i64>,
+    /// Its processor use of the last minutes.
+    pub recent: Recent,
     /// The host's wall clock minus ours.
     pub skew_ms: Option<i64>,
     /// Somebody looks until then: report every second.
@@ -67,6 +71,7 @@ impl HostLive {
             last_report_at_ms: None,
             goodbye: false,
             values: BTreeMap::new(),
+            recent: Recent::default(),
             skew_ms: None,
             watched_until: Monotonic(0),
             version: 0,
@@ -102,6 +107,17 @@ impl HostLive {
             .filter(|interface| interface.name != "lo")
             .find_map(|interface| interface.addresses.first())
             .map(String::as_str)
+    }
+
+    /// Keeps the processor use that its last report told.
+    fn note_recent(&mut self) {
+        let key = SeriesKey {
+            metric: Metric::CpuUsedRatio,
+            instance: String::new(),
+        };
+        if let (Some(at_ms), Some(stored)) = (self.last_report_at_ms, self.values.get(&key)) {
+            self.recent.note(at_ms, key.metric.from_stored(*stored));
+        }
     }
 
     /// When it should report next.
@@ -253,7 +269,11 @@ impl Live {
         let mut tables = self.write();
         let host = tables.by_no.get_mut(&no)?;
         host.version += 1;
+        let before_ms = host.last_report_at_ms;
         let result = change(host);
+        if host.last_report_at_ms != before_ms {
+            host.note_recent();
+        }
         drop(tables);
         self.changed();
         Some(result)
@@ -352,6 +372,13 @@ impl Live {
             }));
         });
         nodes
+    }
+
+    /// Processor use of a node's host, in percent a minute, oldest first.
+    pub fn recent_cpu(&self, node_id: &str, now_ms: i64) -> Option<Vec<Option<u8>>> {
+        let tables = self.read();
+        let no = tables.host_no(node_id)?;
+        tables.by_no.get(&no)?.recent.percents(now_ms)
     }
 
     /// Gives every host to `each`, in the order of enrollment.

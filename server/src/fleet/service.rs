@@ -1,6 +1,5 @@
 //! The console's fleet port: rows, pages and charts from what is live and what is stored.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use app::backend::Operator;
@@ -52,7 +51,10 @@ impl FleetPort for Console {
 
     async fn nodes(&self, who: &Operator, query: NodesQuery) -> Result<NodesPage, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(nodes_page(self.ops(), &query))
+        let query = super::views::resolved(self.ops(), who, query).await?;
+        let mut page = super::list::nodes_page(self.ops(), &query);
+        page.views = super::views::list(self.ops(), who).await?;
+        Ok(page)
     }
 
     async fn node(&self, who: &Operator, id: &str) -> Result<NodeDetail, UiError> {
@@ -104,7 +106,8 @@ impl FleetPort for Console {
     }
 }
 
-fn counts(rows: &[NodeRow]) -> StatusCounts {
+/// Rows by status.
+pub fn counts(rows: &[NodeRow]) -> StatusCounts {
     let mut by_status: BTreeMap<Status, u32> = BTreeMap::new();
     for row in rows {
         *by_status.entry(row.status).or_default() += 1;
@@ -115,98 +118,6 @@ fn counts(rows: &[NodeRow]) -> StatusCounts {
 async fn events_of(ops: &Ops, node_id: Option<&str>) -> Result<Vec<EventRow>, OpsError> {
     let list = events::store::list_latest(ops.state.read(), node_id, None, EVENTS_MAX).await?;
     Ok(list.into_iter().map(events::service::row).collect())
-}
-
-/// One page of the list, as its URL asks for it.
-pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
-    let all = rows(ops);
-    let counts = counts(&all);
-    let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
-    let mut notes = Vec::new();
-    let mut matching: Vec<NodeRow> = all
-        .into_iter()
-        .filter(|row| query.status.is_none_or(|status| row.status == status))
-        .filter(|row| matches_text(row, &query.q))
-        .collect();
-    let (column, descending) = query
-        .sort
-        .strip_prefix('-')
-        .map_or((query.sort.as_str(), false), |c| (c, true));
-    let compare = compare_by(column).unwrap_or_else(|| {
-        if !column.is_empty() {
-            let shown = domain::text::clean_label(&column.chars().take(40).collect::<String>());
-            notes.push(format!(
-                "there is no column `{shown}` to sort by; sorted by status"
-            ));
-        }
-        by_status
-    });
-    matching.sort_by(|a, b| {
-        let order = compare(a, b);
-        (if descending { order.reverse() } else { order }).then_with(|| a.name.cmp(&b.name))
-    });
-    let per = if matches!(query.per, 25 | 100 | 500) {
-        query.per
-    } else {
-        100
-    };
-    let pages = u32::try_from(matching.len())
-        .unwrap_or(u32::MAX)
-        .div_ceil(per)
-        .max(1);
-    let page = query.page.clamp(1, pages);
-    let skip = (page as usize - 1) * per as usize;
-    NodesPage {
-        now_ms: ops.clock.now().0,
-        counts,
-        matching: u32::try_from(matching.len()).unwrap_or(u32::MAX),
-        rows: matching.into_iter().skip(skip).take(per as usize).collect(),
-        total,
-        notes,
-    }
-}
-
-/// Every word must occur in name, host name, system, cluster or id.
-pub fn matches_text(row: &NodeRow, q: &str) -> bool {
-    q.split_whitespace().map(str::to_lowercase).all(|word| {
-        [&row.name, &row.hostname, &row.system, &row.cluster, &row.id]
-            .iter()
-            .any(|text| text.to_lowercase().contains(&word))
-    })
-}
-
-type Compare = fn(&NodeRow, &NodeRow) -> Ordering;
-
-fn by_status(a: &NodeRow, b: &NodeRow) -> Ordering {
-    a.status.cmp(&b.status)
-}
-
-fn compare_by(column: &str) -> Option<Compare> {
-    fn value(a: Option<f64>, b: Option<f64>) -> Ordering {
-        // Unknown is below every value, so that "greatest first" never begins with what is not known.
-        a.unwrap_or(f64::NEG_INFINITY)
-            .total_cmp(&b.unwrap_or(f64::NEG_INFINITY))
-    }
-    fn network(row: &NodeRow) -> Option<f64> {
-        let (receive, transmit) = (
-            row.now.network_receive_bytes_per_s,
-            row.now.network_transmit_bytes_per_s,
-        );
-        receive.zip(transmit).map(|(a, b)| a + b)
-    }
-    Some(match column {
-        "status" => by_status,
-        "name" => |a, b| a.name.cmp(&b.name),
-        "cluster" => |a, b| (&a.system, &a.cluster).cmp(&(&b.system, &b.cluster)),
-        "cpu" => |a, b| value(a.now.cpu_used_ratio, b.now.cpu_used_ratio),
-        "memory" => |a, b| value(a.now.memory_used_ratio, b.now.memory_used_ratio),
-        "disk" => |a, b| value(a.now.disk_used_ratio, b.now.disk_used_ratio),
-        "net" => |a, b| value(network(a), network(b)),
-        "load" => |a, b| value(a.now.load1, b.now.load1),
-        // The age of the last report: the oldest is the greatest.
-        "report" => |a, b| b.last_report_at_ms.cmp(&a.last_report_at_ms),
-        _ => return None,
-    })
 }
 
 /// A node with its host, or that there is none.
@@ -318,7 +229,7 @@ pub fn inbox(ops: &Ops, role: Role) -> Inbox {
 }
 
 /// Is a series of a host about this node? A server has those of its own key, a host those of no server.
-fn is_of(node: &NodeLive, metric: Metric, instance: &str) -> bool {
+pub fn is_of(node: &NodeLive, metric: Metric, instance: &str) -> bool {
     match (&node.server, metric.instance()) {
         (Some(server), Instance::Server) => server.facts.key == instance,
         (None, Instance::Server) | (Some(_), _) => false,

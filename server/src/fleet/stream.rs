@@ -80,10 +80,13 @@ impl Line {
             tokio::select! {
                 () = self.ops.shutdown.cancelled() => return None,
                 request = self.requests.next() => match request {
-                    Some(Ok(LiveRequest::Follow { topic })) => {
-                        self.topic = Some(self.ops.topics.follow(topic, self.who.role));
-                        self.shown = None;
-                    }
+                    Some(Ok(LiveRequest::Follow { topic })) => match resolved(&self.ops, &self.who, topic).await {
+                        Ok(topic) => {
+                            self.topic = Some(self.ops.topics.follow(topic, self.who.role));
+                            self.shown = None;
+                        }
+                        Err(error) => return Some(Err(error)),
+                    },
                     Some(Ok(LiveRequest::Ping)) => {}
                     Some(Err(_)) | None => return None,
                 },
@@ -148,6 +151,16 @@ impl Line {
     }
 }
 
+/// A list whose URL says nothing is followed as the reader's default view.
+async fn resolved(ops: &Ops, who: &Operator, topic: LiveTopic) -> Result<LiveTopic, UiError> {
+    Ok(match topic {
+        LiveTopic::Nodes { query } => LiveTopic::Nodes {
+            query: super::views::resolved(ops, who, query).await?,
+        },
+        other => other,
+    })
+}
+
 /// The data of a topic, as somebody of this role sees it.
 ///
 /// # Errors
@@ -158,7 +171,9 @@ pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<Live
             LiveUpdate::Node(Box::new(service::node_detail(ops, who.role, id).await?))
         }
         LiveTopic::Overview => LiveUpdate::Overview(Box::new(overview::overview(ops).await?)),
-        LiveTopic::Nodes { query } => LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))),
+        LiveTopic::Nodes { query } => {
+            LiveUpdate::Nodes(Box::new(super::list::nodes_page(ops, query)))
+        }
         LiveTopic::Topology { query } => {
             LiveUpdate::Topology(Box::new(crate::topology::map::page(ops, who.role, query)))
         }

@@ -4,14 +4,23 @@ use axum::Json;
 use axum::extract::{Path, State};
 use domain::metric::catalogue::Instance;
 use domain::metric::series::POINTS_DEFAULT;
-use domain::metric::{Gap, Level, Metric, SeriesRequest};
+use domain::metric::{Gap, Level, Metric, SeriesRequest, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::{SeriesKey, service};
 use crate::error::{FieldError, OpsError};
-use crate::fleet::service::find_node;
+use crate::fleet::list::Matcher;
+use crate::fleet::rows::node_row;
+use crate::fleet::service::{find_node, is_of};
 use crate::ops::Ops;
-use crate::web::query::Params;
+use crate::web::query::{ListQuery, Params};
+
+/// Nodes in one answer when nothing is said.
+const NODES_DEFAULT: u32 = 20;
+/// Nodes in one answer at most.
+const NODES_MAX: u32 = 100;
+/// The same where all points of a level are asked for.
+const LEVEL_NODES_MAX: u32 = 10;
 
 /// A metric.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -140,9 +149,19 @@ pub async fn find(
         };
         OpsError::not_found("series of this node called", &what)
     })?;
-    Ok(Json(Series {
+    Ok(Json(series_of(metric, key.instance, slice, backfilled)))
+}
+
+/// As programs read it.
+fn series_of(
+    metric: Metric,
+    instance: String,
+    slice: Slice,
+    backfilled: Vec<(i64, i64)>,
+) -> Series {
+    Series {
         metric: metric.name(),
-        instance: key.instance,
+        instance,
         unit: metric.unit().as_str(),
         level: slice.level.as_str(),
         step_s: slice.step_s,
@@ -165,7 +184,112 @@ pub async fn find(
             .into_iter()
             .map(|(from_ms, to_ms)| Span { from_ms, to_ms })
             .collect(),
-    }))
+    }
+}
+
+/// Which series of which nodes.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ManySeriesQuery {
+    /// Name as in `metric-definitions`.
+    metric: String,
+    /// Mount point, device or interface; without it, every one.
+    instance: Option<String>,
+    /// Nodes in the filter language, such as `cluster:app-eu`.
+    filter: Option<String>,
+    /// Inclusive, ms UTC; default an hour before `to_ms`.
+    from_ms: Option<String>,
+    /// Exclusive, ms UTC; default now.
+    to_ms: Option<String>,
+    /// raw, 1m, 10m, 1h: all points of that level, up to 20,000 a series.
+    level: Option<String>,
+    /// Points at most where no level is named; default 400.
+    max_points: Option<String>,
+    /// Nodes at most: 1 to 100, default 20; with a level 1 to 10, default 10.
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A series and whose it is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct NodeSeries {
+    /// Public id of the node.
+    pub node_id: String,
+    /// Its name.
+    pub node: String,
+    /// The series.
+    #[serde(flatten)]
+    pub series: Series,
+}
+
+/// Series of a page of nodes.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ManySeries {
+    /// By node, then by instance.
+    pub items: Vec<NodeSeries>,
+    /// For `?cursor=`; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// One metric of many nodes.
+///
+/// # Errors
+/// Wrong parameters.
+#[utoipa::path(get, path = "/api/v1/series", params(ManySeriesQuery), responses((status = 200, body = ManySeries), (status = 422, body = crate::error::Problem)), security(("token" = [])))]
+pub async fn list(
+    State(ops): State<Ops>,
+    Params(query): Params<ManySeriesQuery>,
+) -> Result<Json<ManySeries>, OpsError> {
+    let nodes = ListQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+        filter: query.filter,
+    };
+    let (default, most) = if query.level.is_some() {
+        (LEVEL_NODES_MAX, LEVEL_NODES_MAX)
+    } else {
+        (NODES_DEFAULT, NODES_MAX)
+    };
+    let page = nodes.page_within(default, most)?;
+    let filter = nodes.filter()?;
+    let request = SeriesQuery {
+        metric: query.metric,
+        instance: query.instance,
+        from_ms: query.from_ms,
+        to_ms: query.to_ms,
+        level: query.level,
+        max_points: query.max_points,
+    };
+    let now_ms = ops.clock.now().0;
+    let matcher = Matcher::new(&ops, &filter);
+    let monotonic = ops.clock.monotonic();
+    let mut found = ops.live.nodes();
+    found.retain(|node| matcher.lets_through(&node_row(node, monotonic)));
+    found.sort_by(|a, b| a.id().cmp(b.id()));
+    let (found, next_cursor) = page.take(found, |node| node.id().to_owned());
+    // Wrong parameters are wrong also where no node matches.
+    request.request(now_ms, 1)?;
+    let mut items = Vec::new();
+    for node in found {
+        let (metric, wanted) = request.request(now_ms, node.host.record.interval_s)?;
+        let is_wanted = |key: &SeriesKey| {
+            key.metric == metric
+                && is_of(&node, key.metric, &key.instance)
+                && request
+                    .instance
+                    .as_ref()
+                    .is_none_or(|instance| *instance == key.instance)
+        };
+        let no = node.host.record.no;
+        let window = service::window(&ops.metrics, no, wanted, now_ms, is_wanted).await?;
+        items.extend(window.slices.into_iter().map(|(key, slice)| NodeSeries {
+            node_id: node.id().to_owned(),
+            node: node.name(),
+            series: series_of(metric, key.instance, slice, window.backfilled.clone()),
+        }));
+    }
+    Ok(Json(ManySeries { items, next_cursor }))
 }
 
 impl SeriesQuery {

@@ -21,6 +21,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::fleet::clusters::api::find,
         crate::fleet::sections::find,
         crate::series::api::find,
+        crate::series::api::list,
         crate::series::api::definitions,
         crate::topology::api::find,
         crate::events::api::list

@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use domain::filter::{Filter, FilterError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -34,7 +35,7 @@ pub struct ListQuery {
     pub limit: Option<String>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
-    /// Words that must occur.
+    /// In the filter language, such as `cluster:app-eu status:critical cpu>80`.
     pub filter: Option<String>,
 }
 
@@ -51,19 +52,33 @@ impl ListQuery {
     /// # Errors
     /// Not a number from 1 to 1000.
     pub fn limit(&self) -> Result<u32, OpsError> {
+        self.limit_within(LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    fn limit_within(&self, default: u32, most: u32) -> Result<u32, OpsError> {
         let Some(text) = &self.limit else {
-            return Ok(LIMIT_DEFAULT);
+            return Ok(default);
         };
         text.parse()
             .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+            .filter(|limit| (1..=most).contains(limit))
             .ok_or_else(|| {
                 let shown = domain::text::clean_label(&text.chars().take(40).collect::<String>());
                 OpsError::field(
                     "limit",
-                    format!("`{shown}` is not a number from 1 to {LIMIT_MAX}"),
+                    format!("`{shown}` is not a number from 1 to {most}"),
                 )
             })
+    }
+
+    /// What the list is narrowed by.
+    ///
+    /// # Errors
+    /// The text is no filter; names the token, its place and the way out.
+    pub fn filter(&self) -> Result<Filter, OpsError> {
+        let text = self.filter.as_deref().unwrap_or_default();
+        text.parse()
+            .map_err(|error: FilterError| OpsError::field("filter", error.to_string()))
     }
 
     /// Which part is asked for.
@@ -71,8 +86,16 @@ impl ListQuery {
     /// # Errors
     /// See [`ListQuery::limit`].
     pub fn page(&self) -> Result<Page, OpsError> {
+        self.page_within(LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    /// The same of a list whose items are large.
+    ///
+    /// # Errors
+    /// See [`ListQuery::limit`].
+    pub fn page_within(&self, default: u32, most: u32) -> Result<Page, OpsError> {
         Ok(Page {
-            limit: self.limit()?,
+            limit: self.limit_within(default, most)?,
             after: self.cursor.clone(),
         })
     }

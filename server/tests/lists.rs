@@ -1,0 +1,263 @@
+//! The nodes list for people and programs: one filter language everywhere, files of all pages, views with names.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use axum::http::StatusCode;
+use common::{Site, site};
+use domain::access::Role;
+use serde_json::json;
+
+/// Three hosts in two clusters; the third one has never reported.
+async fn fleet() -> Site {
+    let site = site().await;
+    for (seed, cpu) in [(1, 900), (2, 100)] {
+        let mut agent = site.agent(seed).await;
+        let record = agent.record(cpu);
+        agent.send(&site, &[record]).await.ok().unwrap();
+    }
+    let token = site.token(|new| new.cluster = "db".to_owned()).await;
+    site.enroll(&token, 3, "=cmd|' /C calc'!A0")
+        .await
+        .ok()
+        .unwrap();
+    site
+}
+
+fn names(items: &serde_json::Value) -> Vec<String> {
+    let mut names: Vec<String> = items["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["hostname"].as_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn the_api_filters_by_the_language_and_says_what_is_wrong_where() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).bearer(&token).send().await;
+    for (filter, found) in [
+        ("cpu%3E80", vec!["host-1"]),
+        ("cluster:web%20-cpu%3E80", vec!["host-2"]),
+        ("cpu%3C=100", vec!["host-1", "host-2"]),
+        ("disk%3E90", vec!["host-1", "host-2"]),
+        ("liveness:missing", vec!["=cmd|' /C calc'!A0"]),
+        ("HOST-1", vec!["host-1"]),
+    ] {
+        let answer = get(&format!("/api/v1/nodes?filter={filter}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(names(&answer.json()), found, "{filter}");
+    }
+    for path in [
+        "/api/v1/nodes?filter=web%20clster:app",
+        "/api/v1/series?metric=cpu_used_ratio&filter=web%20clster:app",
+    ] {
+        let wrong = get(path).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.is_problem());
+        for words in [
+            "filter",
+            "`clster` at character 5",
+            "did you mean `cluster`?",
+        ] {
+            assert!(wrong.body.contains(words), "{}", wrong.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn series_of_many_nodes_come_in_pages() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    let get = async |query: &str| {
+        // One millisecond behind the reports, whose instant is the test's only one.
+        let path = format!("/api/v1/series?{query}&to_ms=1795317127001");
+        site.call("GET", &path).bearer(&token).send().await
+    };
+    let first = get("metric=cpu_used_ratio&filter=cluster:web&limit=1").await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    let first = first.json();
+    assert_eq!(first["items"].as_array().unwrap().len(), 1);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = get(&format!(
+        "metric=cpu_used_ratio&filter=cluster:web&limit=1&cursor={cursor}"
+    ))
+    .await
+    .json();
+    assert_eq!(second["next_cursor"], json!(null));
+    let mut told: Vec<f64> = [&first, &second]
+        .iter()
+        .map(|page| {
+            let item = &page["items"][0];
+            assert_eq!(item["metric"], "cpu_used_ratio");
+            assert!(item["node"].as_str().unwrap().starts_with("host-"));
+            item["points"][0][2].as_f64().unwrap()
+        })
+        .collect();
+    told.sort_by(f64::total_cmp);
+    assert_eq!(told, [0.1, 0.9]);
+    let disks = get("metric=filesystem_used_ratio").await.json();
+    assert_eq!(disks["items"][0]["instance"], "/");
+    for wrong in [
+        "metric=cpu",
+        "metric=cpu_used_ratio&limit=101",
+        "metric=cpu_used_ratio&limit=11&level=1m",
+        "metric=cpu_used_ratio&level=2m&filter=nobody",
+    ] {
+        let answer = get(wrong).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_shows_terms_errors_and_all_nodes_beside_an_error() {
+    let site = fleet().await;
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).cookie(&cookie).send().await.body;
+    let page = get("/nodes?q=cluster:web%20cpu%3E80").await;
+    assert!(
+        page.contains("host-1") && !page.contains("host-2"),
+        "{page}"
+    );
+    assert!(page.contains("href=\"/nodes?q=cluster:web\""), "{page}");
+    let wrong = get("/nodes?q=web%20clster:app").await;
+    assert!(wrong.contains("did you mean `cluster`?"), "{wrong}");
+    assert!(wrong.contains("<mark><bdi>clster</bdi></mark>"), "{wrong}");
+    assert!(wrong.contains("host-1") && wrong.contains("host-2"));
+}
+
+#[tokio::test]
+async fn a_file_holds_what_the_list_shows_and_starts_no_formula() {
+    let site = fleet().await;
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).cookie(&cookie).send().await;
+    let csv = get("/nodes/export.csv?sort=-cpu&cols=name,cpu,cluster").await;
+    assert_eq!(csv.status, StatusCode::OK, "{}", csv.body);
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert!(csv.header("content-disposition").contains("nodes.csv"));
+    let lines: Vec<&str> = csv.body.lines().collect();
+    assert_eq!(lines[0], "id,name,cpu_used_ratio,cluster");
+    assert!(lines[1].ends_with(",host-1,0.9,web"), "{}", csv.body);
+    assert!(lines[2].ends_with(",host-2,0.1,web"), "{}", csv.body);
+    assert!(
+        lines[3].ends_with(",'=cmd|' /C calc'!A0,,db"),
+        "{}",
+        csv.body
+    );
+    let json = get("/nodes/export.json?q=cpu%3E80&cols=name,cpu,memory,report").await;
+    let items = json.json()["items"].clone();
+    assert_eq!(items.as_array().unwrap().len(), 1);
+    assert_eq!(items[0]["cpu_used_ratio"], 0.9);
+    assert_eq!(items[0]["last_report_at"], "2026-11-22T03:12:07Z");
+    let wrong = get("/nodes/export.csv?q=clster:x").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let nobody = site.call("GET", "/nodes/export.csv").send().await;
+    assert_eq!(nobody.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn views_have_names_are_shared_on_request_and_may_be_the_default() {
+    let site = fleet().await;
+    let viewer = site.sign_in_as(Role::Viewer).await;
+    let operator = site.sign_in_as(Role::Operator).await;
+    let admin = site.sign_in_as(Role::Admin).await;
+    let post = async |cookie: &str, path: &str, form: &str| {
+        site.call("POST", path)
+            .cookie(cookie)
+            .form(form)
+            .send()
+            .await
+    };
+    let list = async |cookie: &str| {
+        site.call("GET", "/nodes?view=all")
+            .cookie(cookie)
+            .send()
+            .await
+            .body
+    };
+    let events = site.event_count().await;
+
+    let own = post(
+        &viewer,
+        "/nodes/views",
+        "name=Busy+%3Cb%3E&q=cpu%3E80&sort=-cpu",
+    )
+    .await;
+    assert_eq!(own.status, StatusCode::SEE_OTHER, "{}", own.body);
+    assert_eq!(own.location, "/nodes?q=cpu%3E80&sort=-cpu");
+    assert_eq!(site.event_count().await, events, "one's own business");
+    assert!(list(&viewer).await.contains("Busy &lt;b&gt;"));
+    assert!(!list(&operator).await.contains("Busy"));
+
+    let shared = post(
+        &operator,
+        "/nodes/views",
+        "name=Web&q=cluster:web&shared=yes",
+    )
+    .await;
+    assert_eq!(shared.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.event_count().await, events + 1);
+    assert!(list(&viewer).await.contains(">Web<"));
+
+    let nameless = post(&viewer, "/nodes/views", "name=+&q=x").await;
+    assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let record = async |owner: &'static str| {
+        let all = server::fleet::views::store::list(site.ops.state.read(), owner, 10).await;
+        all.unwrap()
+            .into_iter()
+            .find(|view| view.owner == owner)
+            .unwrap()
+    };
+    let own_id = format!("id={}", record("person-viewer").await.id);
+    let shared_id = format!("id={}", record("person-operator").await.id);
+
+    // Somebody else's own view is not there; a shared one may be chosen by all, deleted by its owner or an administrator.
+    for path in ["/nodes/views/default", "/nodes/views/delete"] {
+        let answer = post(&operator, path, &own_id).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let answer = post(&viewer, "/nodes/views/delete", &shared_id).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+
+    let chosen = post(&viewer, "/nodes/views/default", &own_id).await;
+    assert_eq!(chosen.status, StatusCode::SEE_OTHER);
+    let bare = site.call("GET", "/nodes").cookie(&viewer).send().await.body;
+    assert!(
+        bare.contains("host-1") && !bare.contains("host-2"),
+        "{bare}"
+    );
+    assert!(
+        list(&viewer).await.contains("host-2"),
+        "everything is one link away"
+    );
+
+    // The same name again is the same view.
+    post(&viewer, "/nodes/views", "name=Busy+%3Cb%3E&q=cpu%3C80").await;
+    let bare = site.call("GET", "/nodes").cookie(&viewer).send().await.body;
+    assert!(
+        bare.contains("host-2") && !bare.contains("host-1"),
+        "{bare}"
+    );
+
+    let gone = post(&admin, "/nodes/views/delete", &shared_id).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.event_count().await, events + 2);
+    assert!(!list(&viewer).await.contains(">Web<"));
+    let gone = post(&viewer, "/nodes/views/delete", &own_id).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER);
+    let bare = site.call("GET", "/nodes").cookie(&viewer).send().await.body;
+    assert!(
+        bare.contains("host-1") && bare.contains("host-2"),
+        "no default is left"
+    );
+}
