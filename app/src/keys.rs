@@ -14,8 +14,9 @@ use crate::search::PaletteState;
 use crate::ui::Icon;
 
 /// After `g`: where letters lead.
-const PLACES: [(&str, &str, &str); 3] = [
+const PLACES: [(&str, &str, &str); 4] = [
     ("o", "/", "Overview"),
+    ("t", "/topology", "Topology"),
     ("n", "/nodes", "Nodes"),
     ("s", "/settings/profile", "Settings"),
 ];
