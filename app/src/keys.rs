@@ -14,8 +14,9 @@ use crate::search::PaletteState;
 use crate::ui::Icon;
 
 /// After `g`: where letters lead.
-const PLACES: [(&str, &str, &str); 5] = [
+const PLACES: [(&str, &str, &str); 6] = [
     ("o", "/", "Overview"),
+    ("t", "/topology", "Topology"),
     ("c", "/clusters", "Clusters"),
     ("n", "/nodes", "Nodes"),
     ("e", "/events", "Events"),

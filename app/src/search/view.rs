@@ -47,6 +47,13 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
     (HitKind::Page, "Overview", "home start status", "/", None),
     (
         HitKind::Page,
+        "Topology",
+        "map graph dependencies clusters",
+        "/topology",
+        None,
+    ),
+    (
+        HitKind::Page,
         "Clusters",
         "systems groups",
         "/clusters",

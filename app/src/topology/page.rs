@@ -68,7 +68,7 @@ fn page(data: &TopologyPage) -> AnyView {
     });
     let tidy = (data.may_arrange && data.query.view == View::Graph).then(|| {
         view! {
-            <form method="post" action="/topology/tidy">
+            <form class="topo-tidy" method="post" action="/topology/tidy">
                 <input type="hidden" name="system" value=data.query.system.clone() />
                 <input type="hidden" name="back" value=data.query.url() />
                 <button class="button" type="submit" title="Lays the map out anew for everybody; moved boxes lose their places">"Tidy"</button>

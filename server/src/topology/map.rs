@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use app::format;
 use app::topology::view::{
     Area, BoxKind, EdgeRow, FocusPanel, MapBox, MapCell, MapEdge, Neighbour, NodeLine, Reach,
     TopologyPage, TopologyQuery, View,
@@ -188,9 +189,8 @@ fn draw_clusters(
         .collect();
     let (mut boxes, arcs) = model.drawing(known, map, &sizes);
     fewer_boxes(model, &mut boxes, notes);
-    if page.query.hide.is_empty() && !page.query.only_problems {
-        // Ghosts stay where something might still be missed.
-    } else {
+    if !page.query.hide.is_empty() || page.query.only_problems {
+        // What is not looked for is not missed either.
         boxes.retain(|one| is_outside(&one.key) || model.clusters.contains_key(&one.key));
     }
     let layout = layout(&boxes, &arcs);
@@ -476,13 +476,18 @@ impl Bundle<'_> {
         let what = if ports.len() == 1 { "port" } else { "ports" };
         let mut words = format!("{what} {}", listed.join(", "));
         words.push_str(&match self.connections() {
-            Some(1) => " · 1 connection".to_owned(),
-            Some(count) => format!(" · {count} connections"),
+            Some(count) => format!(
+                " · {}",
+                format::plural(u64::from(count), "connection", "connections")
+            ),
             None if self.state() == EdgeState::Declared => " · declared, never seen".to_owned(),
             None => " · not seen now".to_owned(),
         });
         if self.failing() > 0 {
-            words.push_str(&format!(" · {} failing", self.failing()));
+            words.push_str(&format!(
+                " · {} failing",
+                format::count(u64::from(self.failing()))
+            ));
         }
         words
     }

@@ -203,11 +203,17 @@ fn settle(ops: &Ops, known: &Known, now_ms: i64) -> BTreeMap<PlaceKey, Place> {
             .iter()
             .filter_map(|one| Some((one.key.as_str(), one.position?)))
             .collect();
-        for drawn in layout(&boxes, &arcs).boxes {
+        let map_now = layout(&boxes, &arcs);
+        for drawn in map_now.boxes {
             let key = (map.to_owned(), drawn.key);
             let is_present = model.clusters.contains_key(&key.1) || is_outside(&key.1);
             let before = places.get(&key).copied();
-            let at = stood.get(key.1.as_str()).copied().unwrap_or(Position {
+            // One that was pushed aside by another goes back when there is room again.
+            let kept = stood
+                .get(key.1.as_str())
+                .filter(|_| !map_now.is_anew)
+                .copied();
+            let at = kept.unwrap_or(Position {
                 x: drawn.x,
                 y: drawn.y,
             });

@@ -143,6 +143,8 @@ pub struct Layout {
     pub width: i32,
     /// From the topmost to the lowest point.
     pub height: i32,
+    /// No stored place was kept: where boxes stand now is where they belong.
+    pub is_anew: bool,
 }
 
 /// Lays the map out. The order of the input does not matter; of boxes with one key the first counts, and edges that
@@ -150,13 +152,17 @@ pub struct Layout {
 pub fn layout(boxes: &[BoxIn], arcs: &[ArcIn]) -> Layout {
     let graph = Graph::new(boxes, arcs);
     let ranks = rank::rank(&graph);
-    let placed = if graph.has_stood() {
+    let has_stood = graph.has_stood();
+    let placed = if has_stood {
         place::slot_in(&graph, &ranks)
     } else {
         let layers = order::layers(&graph, &ranks);
         place::place(&graph, &layers)
     };
-    route::draw(&graph, placed)
+    Layout {
+        is_anew: !has_stood,
+        ..route::draw(&graph, placed)
+    }
 }
 
 /// The input, sorted, by position in it.

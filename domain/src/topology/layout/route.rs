@@ -56,6 +56,7 @@ pub(super) fn draw(graph: &Graph<'_>, boxes: Vec<BoxOut>) -> Layout {
         top,
         width,
         height,
+        is_anew: false,
     }
 }
 

@@ -158,6 +158,7 @@ fn boxes_without_edges_keep_their_places_until_there_is_a_map() {
         }
     }
     let mapped = layout(&more, &[arc("d", "b")]);
+    assert!(mapped.is_anew && !after.is_anew);
     assert!(find(&mapped, "d").x < find(&mapped, "b").x);
     assert!(find(&mapped, "f").y > find(&mapped, "d").y);
 }

@@ -1,0 +1,141 @@
+// The map: one query in three views, by link, by keyboard, without scripts, on a phone. Agents of this machine tell no
+// connections between clusters, so edges are drawn in the server's own tests; here is what people see and press.
+
+import { expectAccessible } from "../support/axe.ts";
+import { expect, givenSite, test, whenAlive } from "../support/site.ts";
+
+const site = givenSite({
+  agents: [
+    { cluster: "app-eu", config: 'interval = "2s"\nname = "alpha"\n' },
+    { cluster: "app-eu", config: 'interval = "2s"\nname = "beta"\n' },
+    { cluster: "db-eu", config: 'interval = "2s"\nname = "gamma"\n' },
+  ],
+});
+
+const box = (name: string) => `.topo-box[data-box="${name}"]`;
+
+test("shows every cluster with its nodes, without a shift when it comes to life", async ({ page }) => {
+  await page.goto(`${site.url}/topology`);
+  await expect(page).toHaveTitle("Topology · Operations Center");
+  await expect(page.locator(`${box("app-eu")} .topo-cell`)).toHaveCount(2);
+  await expect(page.locator(`${box("db-eu")} .topo-cell`)).toHaveCount(1);
+  const before = await page.locator(`${box("db-eu")} .topo-frame`).boundingBox();
+  await whenAlive(page);
+  await expect(page.locator(".live-text")).toHaveText("Live", { timeout: 30_000 });
+  expect(await page.locator(`${box("db-eu")} .topo-frame`).boundingBox()).toEqual(before);
+  await expect(page.locator(".topo-none")).toContainText(/connections/);
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(1_000);
+});
+
+test("a box leads to its panel, the panel to its nodes, and Back undoes it", async ({ page }) => {
+  await page.goto(`${site.url}/topology`);
+  await whenAlive(page);
+  await page.getByRole("link", { name: /^app-eu, OK, / }).click();
+  await expect(page).toHaveURL((url) => url.searchParams.get("focus") === "c:app-eu");
+  const panel = page.getByRole("complementary", { name: "Cluster app-eu" });
+  await expect(panel).toContainText("Both nodes are OK");
+  await expect(panel.getByRole("link", { name: "Its nodes" })).toHaveAttribute("href", "/nodes?q=cluster%3Aapp-eu");
+  await expect(panel.getByRole("link", { name: "Open cluster" })).toHaveAttribute("href", "/clusters/app-eu");
+  await expect(page.locator(box("db-eu"))).toHaveAttribute("data-dimmed", "");
+  await page.goBack();
+  await expect(page.getByRole("complementary")).toHaveCount(0);
+});
+
+test("find dims, hide takes away and says so, only problems says that there are none", async ({ page }) => {
+  await page.goto(`${site.url}/topology?find=gamma`);
+  await expect(page.locator(box("app-eu"))).toHaveAttribute("data-dimmed", "");
+  await expect(page.locator(box("db-eu"))).not.toHaveAttribute("data-dimmed", "");
+  await page.getByLabel("Find").fill("");
+  await page.getByLabel("Hide").fill("db");
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page.locator(box("db-eu"))).toHaveCount(0);
+  await expect(page.locator("main")).toContainText("1 cluster is hidden.");
+  await page.goto(`${site.url}/topology?only=problems`);
+  await expect(page.getByRole("heading", { name: "No problems" })).toBeVisible();
+});
+
+test("the table is the first stop of the keyboard and has every node", async ({ page }) => {
+  await page.goto(`${site.url}/topology`);
+  await page.locator("#main").focus();
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "View as table" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("region", { name: "Nodes, table" }).getByRole("row")).toHaveCount(4);
+  await expect(page.getByRole("row", { name: /gamma/ })).toContainText("db-eu");
+});
+
+test("boxes are stops in reading order, cells are none", async ({ page }) => {
+  await page.goto(`${site.url}/topology`);
+  const stops = await page.locator(".topo-map a").evaluateAll((links) =>
+    links.filter((link) => (link as SVGAElement).tabIndex >= 0).map((link) => link.getAttribute("aria-label")?.split(",")[0]),
+  );
+  expect(stops).toEqual(["app-eu", "db-eu"]);
+});
+
+test("a moved box stays where it was put, and Tidy puts it back", async ({ page }) => {
+  const at = async () => page.locator(`${box("db-eu")} .topo-frame`).getAttribute("y");
+  // A box has a place once the server has looked, every ten seconds.
+  await expect(async () => {
+    await page.goto(`${site.url}/topology?focus=c:db-eu`);
+    await page.locator(".topo-move > summary").click();
+    await page.getByRole("button", { name: "Down" }).click();
+    await expect(page).toHaveURL((url) => url.pathname === "/topology", { timeout: 1_000 });
+  }).toPass({ timeout: 30_000 });
+  const before = Number(await at());
+  await page.locator(".topo-move > summary").click();
+  await page.getByRole("button", { name: "Down" }).click();
+  await expect.poll(async () => Number(await at())).toBe(before + 48);
+  await page.locator(".topo-move > summary").click();
+  await expect(page.getByRole("button", { name: "Unpin" })).toBeVisible();
+  await page.getByRole("button", { name: "Tidy" }).click();
+  await expect.poll(async () => Number(await at())).toBeLessThan(before);
+});
+
+test("cells show every node by cluster", async ({ page }) => {
+  await page.goto(`${site.url}/topology?view=cells`);
+  await expect(page.getByRole("link", { name: "alpha: OK" })).toBeVisible();
+  await expect(page.locator(".topo-cluster")).toHaveCount(2);
+});
+
+test.describe("without scripts", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the map is drawn, its boxes are links, its form works", async ({ page }) => {
+    await page.goto(`${site.url}/topology`);
+    await expect(page.locator(`${box("app-eu")} .topo-cell`)).toHaveCount(2);
+    await page.getByRole("link", { name: /^db-eu, OK, / }).click();
+    await expect(page.getByRole("complementary", { name: "Cluster db-eu" })).toBeVisible();
+    await page.getByLabel("Hide").fill("app");
+    await page.getByRole("button", { name: "Show" }).click();
+    await expect(page).toHaveURL((url) => url.searchParams.get("focus") === "c:db-eu");
+    await expect(page.locator(box("app-eu"))).toHaveCount(0);
+  });
+});
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test("there is a ladder instead of a drawing", async ({ page }) => {
+    await page.goto(`${site.url}/topology`);
+    await expect(page.locator(".topo-map")).toBeHidden();
+    await page.getByRole("navigation", { name: "Clusters" }).getByRole("link", { name: "db-eu" }).click();
+    const panel = page.getByRole("complementary", { name: "Cluster db-eu" });
+    await expect(panel.getByRole("heading", { name: "Used by" })).toBeVisible();
+    await expect(panel.getByRole("heading", { name: "Depends on" })).toBeVisible();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  });
+});
+
+for (const path of ["/topology", "/topology?view=cells", "/topology?view=table", "/topology?focus=c:app-eu"]) {
+  test(`is accessible: ${path}`, async ({ page }) => {
+    for (const width of [1280, 360]) {
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await page.goto(site.url + path);
+        await whenAlive(page);
+        await expectAccessible(page);
+      }
+    }
+  });
+}
