@@ -534,3 +534,90 @@ fn a_real_listener_of_this_process_is_found_and_its_connections_are_counted() {
     assert!(value(&groups[0], Metric::ServerConnections).is_some_and(|count| count >= 2.0));
     assert!(value(&groups[0], Metric::ServerOpenFiles).is_some_and(|count| count >= 5.0));
 }
+
+#[test]
+fn a_socket_made_in_a_services_control_group_is_its_servers() {
+    use std::os::unix::fs::MetadataExt;
+    let host = Host::new();
+    let group = host.path("sys/fs/cgroup/system.slice/tomcat.service");
+    std::fs::create_dir_all(&group).unwrap();
+    std::fs::write(host.path("sys/fs/cgroup/cgroup.controllers"), "").unwrap();
+    let number = std::fs::metadata(&group).unwrap().ino();
+    let unit = Some("tomcat.service");
+    host.run(&Process { unit, ..JAVA });
+    let mut inventory = host.inventory();
+    host.read(&mut inventory);
+    let any = std::net::IpAddr::from([0; 4]);
+    let socket = |control_group| Socket {
+        state: 10,
+        is_retransmitting: false,
+        address: any,
+        port: 8080,
+        peer: any,
+        peer_port: 0,
+        inode: 4_000_000_000,
+        control_group,
+    };
+    let whose = inventory.whose(&socket(Some(number)));
+    assert_eq!(whose.server.as_deref(), Some("tomcat:/srv/t1"));
+    assert_eq!(whose.process, None, "which of its processes is not known");
+    for other in [Some(number + 1), None] {
+        assert_eq!(inventory.whose(&socket(other)), Whose::default());
+    }
+    // Two servers in one group: whose it is cannot be told.
+    let arguments = &["java", "-Dcatalina.base=/srv/t2"];
+    host.run(&Process {
+        pid: 200,
+        unit,
+        arguments,
+        ..JAVA
+    });
+    let mut inventory = host.inventory();
+    host.read(&mut inventory);
+    assert_eq!(inventory.whose(&socket(Some(number))), Whose::default());
+}
+
+#[test]
+fn what_the_service_manager_says_of_a_process_that_is_gone_counts() {
+    let host = Host::new();
+    host.run(&Process {
+        unit: Some("tomcat.service"),
+        ..JAVA
+    });
+    let mut inventory = host.inventory();
+    host.read(&mut inventory);
+    let running = inventory.known.values().next().unwrap().clone();
+    let unit = |active: &str| protocol::v1::section::Unit {
+        name: "tomcat.service".to_owned(),
+        active: active.to_owned(),
+        restarts: Some(3),
+        ..Default::default()
+    };
+    for (active, state, is_open) in [
+        ("failed", State::Failed, false),
+        ("inactive", State::Stopped, false),
+        ("deactivating", State::Gone, true),
+        ("activating", State::Gone, true),
+    ] {
+        let mut gone = running.clone();
+        gone.vanished();
+        assert!(gone.wants_unit_state());
+        gone.note_unit(Some(&unit(active)));
+        assert_eq!(
+            (gone.state, gone.wants_unit_state()),
+            (state, is_open),
+            "{active}"
+        );
+        assert_eq!(gone.server(None).restarts, Some(3));
+    }
+    let mut still = running.clone();
+    still.note_unit(Some(&unit("failed")));
+    assert_eq!(still.state, State::Running, "it has a process");
+    let mut unknown = running;
+    unknown.vanished();
+    unknown.note_unit(None);
+    assert_eq!(
+        (unknown.state, unknown.wants_unit_state()),
+        (State::Gone, false)
+    );
+}
