@@ -6,14 +6,19 @@ use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::account::{AboutPage, LoginPage, ProfilePage, SetupPage, api::load_page_context};
+use crate::clusters::{
+    ClusterEventsPage, ClusterNodesPage, ClusterPage, ClusterSettingsPage, ClustersListPage,
+};
 use crate::enroll::AddNodePage;
-use crate::fleet::{NodePage, NodesListPage, OverviewPage};
+use crate::events::EventsPage;
+use crate::fleet::{InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
 use crate::preferences::Preferences;
 use crate::search::SearchPage;
+use crate::topology::TopologyMapPage;
 use crate::ui::{Copied, IconSprite};
 
 /// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
@@ -40,9 +45,18 @@ pub fn App() -> impl IntoView {
             <Routes fallback=|| view! { <Frame><NotFoundPage /></Frame> }>
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
                 <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async />
+                <Route path=path!("/wall") view=WallPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=|| view! { <Frame><Outlet /></Frame> } ssr=SsrMode::Async>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters") view=ClustersListPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters/:slug") view=ClusterPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters/:slug/nodes") view=ClusterNodesPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters/:slug/events") view=ClusterEventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters/:slug/settings") view=ClusterSettingsPage ssr=SsrMode::Async />
+                    <Route path=path!("/events") view=EventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
                     <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />

@@ -3,10 +3,13 @@
 use domain::access::{Action, Role, authorize};
 
 use crate::account::AccountPort;
+use crate::clusters::ClustersPort;
 use crate::enroll::EnrollPort;
 use crate::error::UiError;
+use crate::events::EventsPort;
 use crate::fleet::FleetPort;
 use crate::search::api::SearchPort;
+use crate::topology::TopologyPort;
 
 /// Who is asking: every port method takes it first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,15 @@ impl Operator {
 }
 
 /// Everything the console needs of the server.
-pub trait Backend: FleetPort + EnrollPort + AccountPort + SearchPort {}
-impl<T: FleetPort + EnrollPort + AccountPort + SearchPort> Backend for T {}
+pub trait Backend:
+    FleetPort + ClustersPort + EventsPort + TopologyPort + EnrollPort + AccountPort + SearchPort
+{
+}
+impl<
+    T: FleetPort + ClustersPort + EventsPort + TopologyPort + EnrollPort + AccountPort + SearchPort,
+> Backend for T
+{
+}
 
 /// The backend given to this request. Only server functions call it, never component bodies.
 ///

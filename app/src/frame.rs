@@ -55,7 +55,10 @@ fn Navigation() -> impl IntoView {
         <nav class="rail" aria-label="Main">
             <ul>
                 <li><A href="/" exact=true><Icon name="layout-dashboard" />"Overview"</A></li>
+                <li><A href="/topology"><Icon name="network" />"Topology"</A></li>
+                <li><A href="/clusters"><Icon name="boxes" />"Clusters"</A></li>
                 <li><A href="/nodes"><Icon name="server" />"Nodes"</A></li>
+                <li><A href="/events"><Icon name="history" />"Events"</A></li>
                 <li><a href="/settings/profile" aria-current=move || path.get().starts_with("/settings/").then_some("page")><Icon name="settings" />"Settings"</a></li>
             </ul>
         </nav>

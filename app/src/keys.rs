@@ -14,9 +14,11 @@ use crate::search::PaletteState;
 use crate::ui::Icon;
 
 /// After `g`: where letters lead.
-const PLACES: [(&str, &str, &str); 3] = [
+const PLACES: [(&str, &str, &str); 5] = [
     ("o", "/", "Overview"),
+    ("c", "/clusters", "Clusters"),
     ("n", "/nodes", "Nodes"),
+    ("e", "/events", "Events"),
     ("s", "/settings/profile", "Settings"),
 ];
 

@@ -11,8 +11,10 @@ pub mod account;
 pub mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
+pub mod clusters;
 pub mod enroll;
 pub mod error;
+pub mod events;
 pub mod fleet;
 pub mod format;
 pub mod frame;
@@ -26,6 +28,7 @@ pub mod pages;
 pub mod preferences;
 pub mod search;
 pub mod shell;
+pub mod topology;
 pub mod ui;
 pub mod url;
 

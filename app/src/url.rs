@@ -32,6 +32,11 @@ pub fn node(id: &str) -> String {
     format!("/nodes/{}", encode(id))
 }
 
+/// The page of a cluster.
+pub fn cluster(slug: &str) -> String {
+    format!("/clusters/{}", encode(slug))
+}
+
 /// The sign-in page that leads back to `next`.
 pub fn login(next: &str) -> String {
     with_query("/login", &[("next", next)])

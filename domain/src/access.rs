@@ -60,6 +60,8 @@ pub enum Action {
     ManageSelf,
     /// Make, list and revoke enrollment tokens.
     EnrollNodes,
+    /// Say which cluster a node is in and what it is called, accept what was found, set what a cluster promises.
+    ArrangeFleet,
     /// Revoke an agent, remove a node.
     RetireNodes,
     /// Make and change users and API tokens.
@@ -68,10 +70,11 @@ pub enum Action {
 
 impl Action {
     /// Every action, for tests that cover the whole table.
-    pub const ALL: [Action; 5] = [
+    pub const ALL: [Action; 6] = [
         Action::ViewFleet,
         Action::ManageSelf,
         Action::EnrollNodes,
+        Action::ArrangeFleet,
         Action::RetireNodes,
         Action::ManagePeople,
     ];
@@ -80,7 +83,7 @@ impl Action {
     pub fn least_role(self) -> Role {
         match self {
             Action::ViewFleet | Action::ManageSelf => Role::Viewer,
-            Action::EnrollNodes => Role::Operator,
+            Action::EnrollNodes | Action::ArrangeFleet => Role::Operator,
             Action::RetireNodes | Action::ManagePeople => Role::Admin,
         }
     }
@@ -91,6 +94,7 @@ impl Action {
             Action::ViewFleet => "see the fleet",
             Action::ManageSelf => "change their own settings",
             Action::EnrollNodes => "add nodes",
+            Action::ArrangeFleet => "arrange nodes and clusters",
             Action::RetireNodes => "revoke agents and remove nodes",
             Action::ManagePeople => "manage users and tokens",
         }
@@ -144,6 +148,7 @@ mod tests {
             "see the fleet: yes yes yes\n\
              change their own settings: yes yes yes\n\
              add nodes: - yes yes\n\
+             arrange nodes and clusters: - yes yes\n\
              revoke agents and remove nodes: - - yes\n\
              manage users and tokens: - - yes\n"
         );

@@ -272,6 +272,9 @@ enum EnrollTokenAction {
         /// Its nodes wait for an administrator
         #[arg(long)]
         review: bool,
+        /// Its hosts, and servers found on them, may go into the clusters that their own configuration names
+        #[arg(long)]
+        allow_suggestions: bool,
     },
     /// List tokens
     List,
@@ -586,6 +589,7 @@ fn enroll_token(action: EnrollTokenAction) -> Command {
             ttl,
             uses,
             review,
+            allow_suggestions,
         } => Command::EnrollTokenCreate(NewToken {
             system,
             cluster,
@@ -593,6 +597,7 @@ fn enroll_token(action: EnrollTokenAction) -> Command {
             ttl,
             uses,
             review,
+            allows_suggestions: allow_suggestions,
         }),
         EnrollTokenAction::List => Command::EnrollTokenList,
         EnrollTokenAction::Revoke { id } => Command::EnrollTokenRevoke { id },

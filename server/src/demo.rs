@@ -253,6 +253,7 @@ async fn prepare(
             ttl: "1h".to_owned(),
             uses: i64::from(cluster.nodes()),
             review: false,
+            allows_suggestions: false,
         };
         let made = enroll::create(&ops, &who, &new).await?;
         let token = EnrollmentToken::parse(&made.token)

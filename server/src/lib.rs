@@ -24,4 +24,5 @@ pub mod random;
 pub mod router;
 pub mod series;
 pub mod serve;
+pub mod topology;
 pub mod web;

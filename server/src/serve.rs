@@ -21,6 +21,7 @@ use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
 use crate::series;
+use crate::topology;
 
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -148,6 +149,7 @@ pub async fn serve_then(
     }
     let disk = tokio::spawn(health::disk::watch(ops.clone()));
     let backups = tokio::spawn(backup::schedule::run(ops.clone()));
+    let topology = tokio::spawn(topology::service::run(ops.clone()));
     let metrics = metrics_listener(&ops).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
@@ -181,7 +183,7 @@ pub async fn serve_then(
     announce.abort();
     stop.abort();
     // They only wait; nothing they do can be half done.
-    let _ended = tokio::join!(admin, disk, backups, metrics, history);
+    let _ended = tokio::join!(admin, disk, backups, topology, metrics, history);
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;

@@ -207,7 +207,7 @@ fn wire_becomes_domain_in_ingest_only() {
 
 #[test]
 fn widgets_know_no_area_and_areas_not_each_others_parts() {
-    let areas = ["account", "enroll", "fleet"];
+    let areas = ["account", "clusters", "enroll", "events", "fleet"];
     for (file, text) in sources("app/src/ui", ".rs") {
         for area in areas {
             assert!(

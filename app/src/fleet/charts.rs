@@ -6,7 +6,7 @@
 use leptos::prelude::*;
 
 use super::annotations::{event_lines, happened};
-use super::view::{Chart, ChartSeries, ChartSet, RangeQuery};
+use super::view::{Chart, ChartSeries, ChartSet, EventRow, RangeQuery};
 use crate::format;
 
 /// All charts of one window, on the page at `path`.
@@ -21,18 +21,15 @@ pub fn charts(path: &str, set: &ChartSet) -> AnyView {
     let window = (set.from_ms, set.to_ms);
     let marks = Marks {
         events: event_lines(&set.events, window),
-        files: RangeQuery::default()
-            .between(window)
-            .url(&format!("{path}/charts/")),
+        files: Some(
+            RangeQuery::default()
+                .between(window)
+                .url(&format!("{path}/charts/")),
+        ),
     };
     let happened = happened(set);
     let drawn: Vec<_> = drawn.into_iter().map(|one| chart(one, &marks)).collect();
-    let absent: Vec<_> = absent
-        .into_iter()
-        .map(|chart| view! { <li><strong>{chart.title.clone()}</strong>": "{chart.absent.clone()}</li> })
-        .collect();
-    let absent = (!absent.is_empty())
-        .then(|| view! { <ul class="charts-absent" aria-label="Not measured">{absent}</ul> });
+    let absent = not_measured(absent);
     view! {
         {notes}
         <div class="charts" data-from=set.from_ms.to_string() data-to=set.to_ms.to_string()>{drawn}</div>
@@ -42,18 +39,40 @@ pub fn charts(path: &str, set: &ChartSet) -> AnyView {
     .into_any()
 }
 
+/// Charts that are neither read by pointer nor given as files.
+pub fn still_charts(charts: &[Chart], events: &[EventRow], window: (i64, i64)) -> AnyView {
+    let (absent, drawn): (Vec<&Chart>, Vec<&Chart>) =
+        charts.iter().partition(|chart| chart.absent.is_some());
+    let marks = Marks {
+        events: event_lines(events, window),
+        files: None,
+    };
+    let drawn: Vec<_> = drawn.into_iter().map(|one| chart(one, &marks)).collect();
+    view! { <div class="charts">{drawn}</div>{not_measured(absent)} }.into_any()
+}
+
+fn not_measured(absent: Vec<&Chart>) -> Option<AnyView> {
+    let lines: Vec<_> = absent
+        .into_iter()
+        .map(|chart| view! { <li><strong>{chart.title.clone()}</strong>": "{chart.absent.clone()}</li> })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        view! { <ul class="charts-absent" aria-label="Not measured">{lines}</ul> }.into_any()
+    })
+}
+
 /// What all charts of a page have in common.
 struct Marks {
     /// Lines of ours through the plot, as markup: numbers alone.
     events: String,
-    /// Address of the files, with the window; the chart's key belongs before the `?`.
-    files: String,
+    /// Address of the files, with the window; the chart's key belongs before the `?`. `None`: charts stand still.
+    files: Option<String>,
 }
 
 impl Marks {
-    fn file_of(&self, key: &str) -> String {
-        self.files
-            .replacen("/charts/", &format!("/charts/{key}.csv"), 1)
+    fn file_of(&self, key: &str) -> Option<String> {
+        let files = self.files.as_ref()?;
+        Some(files.replacen("/charts/", &format!("/charts/{key}.csv"), 1))
     }
 }
 
@@ -71,35 +90,47 @@ fn chart(chart: &Chart, marks: &Marks) -> AnyView {
         .enumerate()
         .map(|(index, (place, text))| x_label(*place, text, index == 0, index == last))
         .collect();
+    let file = marks.file_of(&chart.key).map(|href| {
+        view! { <a class="chart-file" href=href rel="external" download="" aria-label=format!("{} as CSV", chart.title)>"CSV"</a> }
+    });
+    let reading = marks.files.is_some().then(|| reading(chart));
     view! {
         <figure class="chart" id=format!("chart-{}", chart.key)>
             <figcaption>
                 <span class="chart-title">{chart.title.clone()}</span>
                 <span class="chart-unit">{chart.unit.clone()}</span>
-                <a class="chart-file" href=marks.file_of(&chart.key) rel="external" download="" aria-label=format!("{} as CSV", chart.title)>"CSV"</a>
+                {file}
             </figcaption>
             <div class="chart-plot">
                 <svg class="plot" viewBox="0 0 2000 800" preserveAspectRatio="none" role="img" aria-label=chart.summary.clone() inner_html=chart.marks.clone()></svg>
                 <svg class="plot-events" aria-hidden="true" inner_html=marks.events.clone()></svg>
                 <svg class="plot-labels" aria-hidden="true">{y_lines}{x_lines}</svg>
-                // Empty until somebody reads: `crosshair` writes here.
-                <svg class="plot-cross" aria-hidden="true"><rect y="0" height="100%" x="0" width="0"></rect><line y1="0" y2="100%" x1="-10%" x2="-10%"></line></svg>
-                <div
-                    class="chart-read needs-script"
-                    role="slider"
-                    tabindex="0"
-                    data-key=chart.key.clone()
-                    aria-label=format!("Read {}", chart.title)
-                    aria-valuemin="0"
-                    aria-valuemax="100"
-                    aria-valuenow="100"
-                    aria-valuetext="Arrow keys read values, Enter zooms in, Escape leaves"
-                ></div>
-                <div class="chart-readout" aria-hidden="true" hidden></div>
+                {reading}
             </div>
             // Rates change their width with their value: lines must not wrap anew each second.
             <ul class="legend" data-wide=chart.unit.ends_with("/s").then_some("")>{legend}</ul>
         </figure>
+    }
+    .into_any()
+}
+
+/// What takes pointer, finger and keys.
+fn reading(chart: &Chart) -> AnyView {
+    view! {
+        // Empty until somebody reads: `crosshair` writes here.
+        <svg class="plot-cross" aria-hidden="true"><rect y="0" height="100%" x="0" width="0"></rect><line y1="0" y2="100%" x1="-10%" x2="-10%"></line></svg>
+        <div
+            class="chart-read needs-script"
+            role="slider"
+            tabindex="0"
+            data-key=chart.key.clone()
+            aria-label=format!("Read {}", chart.title)
+            aria-valuemin="0"
+            aria-valuemax="100"
+            aria-valuenow="100"
+            aria-valuetext="Arrow keys read values, Enter zooms in, Escape leaves"
+        ></div>
+        <div class="chart-readout" aria-hidden="true" hidden></div>
     }
     .into_any()
 }

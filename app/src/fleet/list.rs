@@ -31,7 +31,7 @@ pub fn NodesListPage() -> impl IntoView {
     follow(move || LiveTopic::Nodes { query: query.get() });
     let pick = |update: &LiveUpdate, now: &(NodesQuery, NodesPage)| match update {
         LiveUpdate::Nodes(next) => Some((now.0.clone(), (**next).clone())),
-        LiveUpdate::Heartbeat | LiveUpdate::Node(_) | LiveUpdate::Overview(_) => None,
+        _ => None,
     };
     view! {
         <PageHeader title="Nodes"><a class="button button-primary" href="/nodes/add"><Icon name="plus" />"Add a node"</a></PageHeader>

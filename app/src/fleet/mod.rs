@@ -1,25 +1,35 @@
-//! The fleet's screens: overview, list of nodes, a node.
+//! The fleet's screens: overview, list of nodes, a node, the wallboard; and the pieces that other areas show, too.
 
 mod annotations;
 pub mod api;
 mod charts;
 mod crosshair;
 mod detail;
+mod inbox;
 mod list;
 mod lists;
 mod overview;
 mod parts;
+mod place;
 pub mod query;
 mod range;
 pub mod readout;
 mod resources;
 mod sections;
+mod server;
 pub mod view;
+mod wall;
 mod words;
 mod zoom;
 
 #[cfg(feature = "ssr")]
 pub use api::FleetPort;
+pub use charts::still_charts;
 pub use detail::NodePage;
+pub use inbox::InboxPage;
 pub use list::NodesListPage;
 pub use overview::OverviewPage;
+pub use parts::{cells, events, node_link, reported};
+pub use range::range_picker;
+pub use wall::WallPage;
+pub use words::badge_words;

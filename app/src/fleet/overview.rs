@@ -5,15 +5,19 @@ use domain::fleet::Status;
 use leptos::prelude::*;
 
 use super::api;
-use super::parts::{cells, events, node_badge, node_link, report_age};
+use super::parts::{cells, events, node_link, reported};
 use super::query::PER_DEFAULT;
 use super::view::{
-    CapacityRow, ClusterRow, LiveTopic, LiveUpdate, NodeRow, NodesQuery, Overview, StatusCounts,
+    Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview,
+    StatusCounts, SystemRow,
 };
-use super::words::status_in_sentence;
+use super::words::{badge_words, status_in_sentence};
+use crate::clusters::view::{ClusterSummary, SilenceRow};
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
-use crate::ui::{EmptyState, Icon, Meter, PageHeader, Panel, StatusMark};
+use crate::ui::{
+    Banner, CountBar, EmptyState, Icon, Meter, PageHeader, Panel, StatusBadge, StatusMark, Tone,
+};
 use crate::{format, installed, url};
 
 /// `/`
@@ -23,7 +27,7 @@ pub fn OverviewPage() -> impl IntoView {
     follow(|| LiveTopic::Overview);
     let pick = |update: &LiveUpdate, _: &Overview| match update {
         LiveUpdate::Overview(next) => Some((**next).clone()),
-        LiveUpdate::Heartbeat | LiveUpdate::Node(_) | LiveUpdate::Nodes(_) => None,
+        _ => None,
     };
     let live = expect_context::<Live>();
     Effect::new(move |_| {
@@ -55,6 +59,8 @@ fn page(data: &Overview, now_ms: i64) -> AnyView {
     view! {
         <PageHeader title="Overview" />
         {headline(&data.counts)}
+        {silences(data)}
+        {systems(&data.systems)}
         <div class="overview">
             {attention(data, now_ms)}
             {clusters(&data.clusters)}
@@ -100,6 +106,50 @@ fn headline(counts: &StatusCounts) -> AnyView {
     view! { <p class="headline" aria-live="polite" data-status=counts.worst().as_str()>{content}</p> }.into_any()
 }
 
+/// Many at once are said above everything else: what to look for is one thing.
+fn silences(data: &Overview) -> AnyView {
+    data.attention
+        .iter()
+        .filter_map(|finding| match finding {
+            Attention::Silence(silence) => Some(silence),
+            Attention::Cluster { .. } | Attention::Node(_) => None,
+        })
+        .map(|silence: &SilenceRow| {
+            let (words, href) = (silence.sentence(), silence.url());
+            view! {
+                <Banner tone=Tone::Warning>
+                    <bdi>{words}</bdi>". "<a href=href>"Show them"</a>
+                </Banner>
+            }
+        })
+        .collect_view()
+        .into_any()
+}
+
+fn systems(rows: &[SystemRow]) -> AnyView {
+    if rows.is_empty() {
+        return ().into_any();
+    }
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let environment = row
+                .environment
+                .clone()
+                .map(|environment| view! { <span class="of">" "<bdi>{environment}</bdi></span> });
+            let href = url::with_query("/clusters", &[("q", &row.slug)]);
+            view! {
+                <li class="system" data-status=row.status.as_str()>
+                    <StatusBadge status=row.status />
+                    <span><a class="node-link" href=href><bdi>{row.slug.clone()}</bdi></a>{environment}</span>
+                    <span class="of">{row.reason.clone()}</span>
+                </li>
+            }
+        })
+        .collect();
+    view! { <ul class="systems" aria-label="Systems">{rows}</ul> }.into_any()
+}
+
 fn attention(data: &Overview, now_ms: i64) -> AnyView {
     if data.attention.is_empty() {
         return ().into_any();
@@ -107,7 +157,15 @@ fn attention(data: &Overview, now_ms: i64) -> AnyView {
     let rows: Vec<_> = data
         .attention
         .iter()
-        .map(|row| attention_row(row, now_ms))
+        .map(|finding| match finding {
+            Attention::Silence(silence) => silence_row(silence, now_ms),
+            Attention::Cluster {
+                slug,
+                status,
+                reason,
+            } => cluster_finding(slug, *status, reason),
+            Attention::Node(row) => attention_row(row, now_ms),
+        })
         .collect();
     let more = (data.attention_more > 0).then(|| {
         let words = format!("{} more", format::count(u64::from(data.attention_more)));
@@ -122,20 +180,55 @@ fn attention(data: &Overview, now_ms: i64) -> AnyView {
     .into_any()
 }
 
-fn attention_row(row: &NodeRow, now_ms: i64) -> AnyView {
+fn silence_row(silence: &SilenceRow, now_ms: i64) -> AnyView {
+    let words = format!(
+        "{} of {} nodes",
+        format::count(u64::from(silence.silent)),
+        format::count(u64::from(silence.of))
+    );
+    let place = match &silence.scope {
+        domain::fleet::silence::Scope::Fleet => "several clusters".to_owned(),
+        domain::fleet::silence::Scope::Cluster(slug) => slug.clone(),
+    };
     view! {
         <li class="attention-row">
-            {node_badge(row)}
-            {node_link(&row.id, &row.name)}
-            <span class="attention-reason"><bdi>{row.reason.clone().unwrap_or_default()}</bdi></span>
-            <span class="attention-place"><bdi>{row.cluster.clone()}</bdi></span>
-            <span class="attention-age">{report_age(row, now_ms)}</span>
+            <StatusBadge status=Status::Unknown />
+            <a class="node-link" href=silence.url()>{words}</a>
+            <span class="attention-reason">"Silent together: likely network or server."</span>
+            <span class="attention-place"><bdi>{place}</bdi></span>
+            <span class="attention-age">{reported(Some(silence.since_ms), now_ms)}</span>
         </li>
     }
     .into_any()
 }
 
-fn clusters(rows: &[ClusterRow]) -> AnyView {
+fn cluster_finding(slug: &str, status: Status, reason: &str) -> AnyView {
+    view! {
+        <li class="attention-row">
+            <StatusBadge status />
+            <a class="node-link" href=url::cluster(slug)><bdi>{slug.to_owned()}</bdi></a>
+            <span class="attention-reason">"Cluster: "{reason.to_owned()}</span>
+            <span class="attention-place"></span>
+            <span class="attention-age"></span>
+        </li>
+    }
+    .into_any()
+}
+
+fn attention_row(row: &AttentionRow, now_ms: i64) -> AnyView {
+    view! {
+        <li class="attention-row">
+            <StatusBadge status=row.status text=badge_words(row.status, row.liveness) />
+            {node_link(&row.id, &row.name)}
+            <span class="attention-reason"><bdi>{row.reason.clone().unwrap_or_default()}</bdi></span>
+            <span class="attention-place"><a href=url::cluster(&row.cluster)><bdi>{row.cluster.clone()}</bdi></a></span>
+            <span class="attention-age">{reported(row.last_report_at_ms, now_ms)}</span>
+        </li>
+    }
+    .into_any()
+}
+
+fn clusters(rows: &[ClusterSummary]) -> AnyView {
     if rows.is_empty() {
         return ().into_any();
     }
@@ -146,40 +239,26 @@ fn clusters(rows: &[ClusterRow]) -> AnyView {
         .iter()
         .map(|row| cluster_row(row, several_systems))
         .collect();
-    view! { <Panel title="Clusters" id="clusters"><ul class="clusters">{rows}</ul></Panel> }
+    let all = view! { <a class="panel-more" href="/clusters">"All"</a> };
+    view! { <Panel title="Clusters" id="clusters" aside=all.into_any()><ul class="clusters">{rows}</ul></Panel> }
         .into_any()
 }
 
-fn cluster_row(row: &ClusterRow, with_system: bool) -> AnyView {
-    let worst = row
-        .nodes
-        .iter()
-        .map(|cell| cell.status)
-        .min()
-        .unwrap_or(Status::Ok);
-    let problems = row
-        .nodes
-        .iter()
-        .filter(|cell| cell.status != Status::Ok)
-        .count();
-    let nodes = format::plural(row.nodes.len() as u64, "node", "nodes");
-    let words = if problems == 0 {
-        nodes
+fn cluster_row(row: &ClusterSummary, with_system: bool) -> AnyView {
+    let status = row.rollup.status.unwrap_or(Status::Ok);
+    let nodes = if row.cells.is_empty() {
+        view! { <CountBar counts=row.rollup.counts.clone() /> }.into_any()
     } else {
-        format!(
-            "{problems} of {} not OK",
-            format::count(row.nodes.len() as u64)
-        )
+        cells(&row.cells)
     };
-    let href = url::with_query("/nodes", &[("q", &row.cluster)]);
     view! {
-        <li class="cluster" data-status=worst.as_str()>
+        <li class="cluster" data-status=status.as_str()>
             <div class="cluster-name">
-                <StatusMark status=worst />
-                <a href=href><bdi>{with_system.then(|| format!("{} / ", row.system))}{row.cluster.clone()}</bdi></a>
-                <span class="cluster-count">{words}<span class="visually-hidden">", worst: "{worst.label()}</span></span>
+                <StatusMark status />
+                <a href=url::cluster(&row.slug)><bdi>{with_system.then(|| format!("{} / ", row.system))}{row.slug.clone()}</bdi></a>
+                <span class="cluster-count">{row.reason.clone()}<span class="visually-hidden">", "{status.label()}</span></span>
             </div>
-            {cells(&row.nodes)}
+            {nodes}
             <dl class="cluster-means">
                 <div><dt>"CPU"</dt><dd><Meter ratio=row.cpu_used_ratio /></dd></div>
                 <div><dt>"Memory"</dt><dd><Meter ratio=row.memory_used_ratio limited=true /></dd></div>
@@ -228,5 +307,7 @@ fn changes(data: &Overview, now_ms: i64) -> AnyView {
         return ().into_any();
     }
     let events = events(&data.events, now_ms);
-    view! { <Panel title="What changed" id="changes">{events}</Panel> }.into_any()
+    let all = view! { <a class="panel-more" href="/events">"All"</a> };
+    view! { <Panel title="What changed" id="changes" aside=all.into_any()>{events}</Panel> }
+        .into_any()
 }

@@ -20,7 +20,12 @@ pub fn node_badge(row: &NodeRow) -> AnyView {
 
 /// How long ago it last reported.
 pub fn report_age(row: &NodeRow, now_ms: i64) -> AnyView {
-    match row.last_report_at_ms {
+    reported(row.last_report_at_ms, now_ms)
+}
+
+/// As [`report_age`].
+pub fn reported(at_ms: Option<i64>, now_ms: i64) -> AnyView {
+    match at_ms {
         Some(at_ms) => view! { <Age at_ms now_ms /> }.into_any(),
         None => view! { <span title="never reported">{format::UNKNOWN}</span> }.into_any(),
     }

@@ -1,8 +1,14 @@
 //! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
 
-use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
+use domain::fleet::{Admission, CollectorOutcome, Facts, Liveness, Sections, ServerFacts, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
+
+use crate::clusters::view::{
+    ClusterDetail, ClusterSummary, ClustersPage, ClustersQuery, SilenceRow,
+};
+use crate::events::view::EventsQuery;
+use crate::topology::view::{TopologyPage, TopologyQuery};
 
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,33 +103,71 @@ pub struct StatusCounts(pub Vec<(Status, u32)>);
 pub struct Overview {
     /// Server's wall clock when this was made.
     pub now_ms: i64,
-    /// All nodes by status.
+    /// All nodes that count, by status.
     pub counts: StatusCounts,
-    /// Nodes that are not OK, worst first, at most 20.
-    pub attention: Vec<NodeRow>,
-    /// Nodes beyond those 20.
+    /// What is wrong, one line a finding, worst first, at most 20.
+    pub attention: Vec<Attention>,
+    /// Findings beyond those 20.
     pub attention_more: u32,
-    /// Clusters with their nodes' statuses.
-    pub clusters: Vec<ClusterRow>,
+    /// Systems, when there are several.
+    pub systems: Vec<SystemRow>,
+    /// Clusters that have nodes, worst first.
+    pub clusters: Vec<ClusterSummary>,
     /// The five fullest filesystems, highest memory and processor use.
     pub capacity: Capacity,
     /// The last things that happened.
     pub events: Vec<EventRow>,
 }
 
-/// A cluster on the overview.
+/// One finding under "needs attention".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClusterRow {
-    /// Its system.
-    pub system: String,
-    /// Its slug.
+#[serde(rename_all = "snake_case")]
+pub enum Attention {
+    /// Many nodes fell silent together: one line for all of them.
+    Silence(SilenceRow),
+    /// A cluster that does not have what it needs.
+    Cluster {
+        /// Its slug.
+        slug: String,
+        /// How it is.
+        status: Status,
+        /// Why.
+        reason: String,
+    },
+    /// A node.
+    Node(AttentionRow),
+}
+
+/// A node under "needs attention".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttentionRow {
+    /// Public id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Cluster slug.
     pub cluster: String,
-    /// Its nodes, by name.
-    pub nodes: Vec<ClusterCell>,
-    /// Mean over nodes that report.
-    pub cpu_used_ratio: Option<f64>,
-    /// Mean over nodes that report.
-    pub memory_used_ratio: Option<f64>,
+    /// Worst of what is known.
+    pub status: Status,
+    /// Whether it reports.
+    pub liveness: Liveness,
+    /// Why.
+    pub reason: Option<String>,
+    /// Server's wall clock at the last accepted report.
+    pub last_report_at_ms: Option<i64>,
+}
+
+/// A system on the overview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemRow {
+    /// Its slug.
+    pub slug: String,
+    /// What it is for, such as "prod".
+    pub environment: Option<String>,
+    /// Worst of its clusters that is not masked.
+    pub status: Status,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A node as one cell.
@@ -162,7 +206,7 @@ pub struct CapacityRow {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Sequence number in the log.
     pub seq: i64,
@@ -179,7 +223,7 @@ pub struct EventRow {
 }
 
 /// What `/nodes` was asked to show; all of it comes from the URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodesQuery {
     /// Free text: matches name, host name, cluster, system.
     pub q: String,
@@ -227,10 +271,48 @@ pub struct NodeDetail {
     pub clock_skew_ms: Option<i64>,
     /// When it was enrolled.
     pub enrolled_at_ms: i64,
+    /// The server, when the node is one.
+    pub server: Option<ServerFacts>,
+    /// What was decided about the server.
+    pub admission: Option<Admission>,
+    /// Node of its host; its own id for a host.
+    pub host_node_id: String,
+    /// Servers found on a host.
+    pub servers: Vec<NodeRow>,
+    /// Name that a person gave.
+    pub given_name: Option<String>,
+    /// Whoever asks may say where it belongs.
+    pub may_arrange: bool,
     /// It waits for review, and whoever asks may say yes.
     pub may_approve: bool,
     /// The last things that happened to it.
     pub events: Vec<EventRow>,
+}
+
+/// What was found and waits for a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// Servers that wait, and hosts that ask for review, oldest first.
+    pub waiting: Vec<InboxItem>,
+    /// Servers that somebody ignores.
+    pub ignored: Vec<InboxItem>,
+    /// Whoever asks may decide.
+    pub may_arrange: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxItem {
+    /// As in lists.
+    pub row: NodeRow,
+    /// When it was found or enrolled.
+    pub found_at_ms: i64,
+    /// Cluster that its own configuration names.
+    pub suggested_cluster: Option<String>,
+    /// Somebody said that it is of no interest.
+    pub is_ignored: bool,
 }
 
 /// What a node's host told in lists.
@@ -334,7 +416,7 @@ pub struct ChartSeries {
 }
 
 /// What a page follows live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "topic")]
 pub enum LiveTopic {
     /// One node's page: its host then reports every second.
@@ -348,6 +430,28 @@ pub enum LiveTopic {
     Nodes {
         /// The page's query.
         query: NodesQuery,
+    },
+    /// The list of clusters, as it is shown.
+    Clusters {
+        /// The page's query.
+        query: ClustersQuery,
+    },
+    /// One cluster's page.
+    Cluster {
+        /// Its slug.
+        slug: String,
+    },
+    /// How much happened since the list of events was made.
+    Events {
+        /// The page's query.
+        query: EventsQuery,
+        /// Number of the last event that the page knows of.
+        after_seq: i64,
+    },
+    /// The map, as it is shown.
+    Topology {
+        /// The page's query.
+        query: TopologyQuery,
     },
 }
 
@@ -364,27 +468,22 @@ pub enum LiveRequest {
     Ping,
 }
 
-/// From the server to the page, at most one a second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveMessage {
-    /// Server's wall clock.
-    pub now_ms: i64,
-    /// Version of the server: when it differs from the page's, offer to reload.
-    pub version: String,
-    /// What changed.
-    pub update: LiveUpdate,
-}
-
-/// The payload of a [`LiveMessage`].
+/// The data of what a page follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "data")]
 pub enum LiveUpdate {
-    /// Nothing new, the line is open.
-    Heartbeat,
     /// For [`LiveTopic::Node`].
     Node(Box<NodeDetail>),
     /// For [`LiveTopic::Overview`].
     Overview(Box<Overview>),
     /// For [`LiveTopic::Nodes`].
     Nodes(Box<NodesPage>),
+    /// For [`LiveTopic::Clusters`].
+    Clusters(Box<ClustersPage>),
+    /// For [`LiveTopic::Cluster`].
+    Cluster(Box<ClusterDetail>),
+    /// For [`LiveTopic::Events`]: so many that match came after.
+    NewEvents(u32),
+    /// For [`LiveTopic::Topology`].
+    Topology(Box<TopologyPage>),
 }

@@ -75,10 +75,15 @@ pub fn status_in_sentence(status: Status) -> &'static str {
 
 /// What the badge of a node says: liveness where it says more than the status does.
 pub fn badge_text(row: &NodeRow) -> &'static str {
-    match (row.status, row.liveness) {
+    badge_words(row.status, row.liveness)
+}
+
+/// As [`badge_text`].
+pub fn badge_words(status: Status, liveness: Liveness) -> &'static str {
+    match (status, liveness) {
         (Status::Ok, Liveness::Late) => "Late",
         (Status::Unknown, Liveness::Stopped | Liveness::Missing)
-        | (Status::Pending, Liveness::PendingReview) => row.liveness.label(),
+        | (Status::Pending, Liveness::PendingReview) => liveness.label(),
         (status, _) => status.label(),
     }
 }

@@ -47,6 +47,21 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
     (HitKind::Page, "Overview", "home start status", "/", None),
     (
         HitKind::Page,
+        "Clusters",
+        "systems groups",
+        "/clusters",
+        None,
+    ),
+    (
+        HitKind::Page,
+        "Events",
+        "log audit history what changed",
+        "/events",
+        None,
+    ),
+    (HitKind::Page, "Wallboard", "tv screen noc", "/wall", None),
+    (
+        HitKind::Page,
         "Nodes",
         "hosts machines list",
         "/nodes",

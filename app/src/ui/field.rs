@@ -44,6 +44,9 @@ pub fn TextField(
     /// Id of a list of suggestions.
     #[prop(optional_no_strip)]
     list: Option<&'static str>,
+    /// May stay empty.
+    #[prop(optional)]
+    is_optional: bool,
     /// Cannot be changed.
     #[prop(optional)]
     readonly: bool,
@@ -67,7 +70,7 @@ pub fn TextField(
                 autocomplete=autocomplete
                 autocapitalize="none"
                 spellcheck="false"
-                required=true
+                required=!is_optional
                 readonly=readonly
                 minlength=minlength.map(|least| least.to_string())
                 pattern=pattern

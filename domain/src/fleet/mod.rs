@@ -1,13 +1,25 @@
-//! Hosts and nodes: what they are, and whether we still see them.
+//! Hosts, nodes and clusters: what they are, whether we still see them, and what they add up to.
 
+mod cluster;
+mod discovery;
 mod facts;
 mod liveness;
+pub mod outlier;
+mod rollup;
 mod sections;
 mod server;
+pub mod silence;
 mod status;
 
+pub use cluster::{
+    ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX,
+};
+pub use discovery::{ServerChange, server_changes};
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
 pub use liveness::{Liveness, Observation, liveness, no_data_after_ms};
+pub use rollup::{
+    MIN_AVAILABLE_MAX, MinAvailable, MinAvailableError, Minimum, RollUp, is_available, roll_up,
+};
 pub use sections::{
     CertificateRow, ListenerRow, ProcessRow, Sections, Suggested, Taken, UnitRow, tcp_state,
 };
@@ -15,4 +27,5 @@ pub use server::{
     Admission, Placement, ProbeResult, ServerFacts, ServerState, ServerTrouble, place,
     server_liveness, server_status,
 };
+pub use silence::{Scope, Seen, Silence, silences};
 pub use status::{Status, status_of};

@@ -69,6 +69,8 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("POST", "/setup", Class::PublicForm),
     ("POST", "/preferences", Class::PublicForm),
     ("POST", "/logout", Class::Form(Action::ManageSelf)),
+    ("POST", "/topology/tidy", Class::Form(Action::ArrangeFleet)),
+    ("POST", "/topology/move", Class::Form(Action::ArrangeFleet)),
     ("POST", "/nodes/add", Class::Form(Action::EnrollNodes)),
     (
         "POST",
@@ -80,8 +82,31 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/nodes/{id}/approve",
         Class::Form(Action::RetireNodes),
     ),
+    (
+        "POST",
+        "/nodes/{id}/arrange",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/accept",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/ignore",
+        Class::Form(Action::ArrangeFleet),
+    ),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
     ("GET", "/nodes/{id}/charts/{file}", Class::Page),
+    (
+        "POST",
+        "/clusters/{slug}/settings",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    ("GET", "/clusters.csv", Class::Page),
+    ("GET", "/clusters.json", Class::Page),
+    ("GET", "/events.csv", Class::Page),
     ("GET", "/api/v1/openapi.json", Class::Public),
     ("GET", "/api/v1/about", Class::Api(Action::ViewFleet)),
     (
@@ -101,6 +126,13 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/api/v1/nodes/{id}/sections",
         Class::Api(Action::ViewFleet),
     ),
+    ("GET", "/api/v1/clusters", Class::Api(Action::ViewFleet)),
+    (
+        "GET",
+        "/api/v1/clusters/{slug}",
+        Class::Api(Action::ViewFleet),
+    ),
+    ("GET", "/api/v1/topology", Class::Api(Action::ViewFleet)),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),
 ];
 

@@ -4,6 +4,8 @@
 //! log is a filter over it.
 
 pub mod api;
+pub mod export;
+pub mod service;
 pub mod store;
 
 use domain::time::Timestamp;

@@ -126,6 +126,177 @@ pub async fn list_latest(
     Ok(rows.iter().map(record).collect())
 }
 
+/// What of the log is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Inclusive.
+    pub from_ms: i64,
+    /// Exclusive.
+    pub to_ms: i64,
+    /// Only this verb.
+    pub verb: Option<String>,
+    /// Only by this actor.
+    pub actor: Option<String>,
+    /// Only what happened to the node with this public id, or to what has this name.
+    pub object: Option<String>,
+}
+
+const MATCHES: &str = "at_ms >= $1 AND at_ms < $2 AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR actor = $4) \
+    AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5))";
+
+/// Entries that match, newest first, before `before_seq`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(
+    pool: &SqlitePool,
+    filter: &EventFilter,
+    before_seq: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
+         WHERE {MATCHES} AND ($6 IS NULL OR seq < $6) ORDER BY seq DESC LIMIT $7"
+    )))
+    .bind(filter.from_ms)
+    .bind(filter.to_ms)
+    .bind(&filter.verb)
+    .bind(&filter.actor)
+    .bind(&filter.object)
+    .bind(before_seq)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading events"))?;
+    Ok(rows.iter().map(record).collect())
+}
+
+/// How many entries match in each of `parts` equal parts of the window; entries of parts without any are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn histogram(
+    pool: &SqlitePool,
+    filter: &EventFilter,
+    parts: i64,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT (at_ms - $1) * $6 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {MATCHES} GROUP BY part"
+    )))
+    .bind(filter.from_ms)
+    .bind(filter.to_ms)
+    .bind(&filter.verb)
+    .bind(&filter.actor)
+    .bind(&filter.object)
+    .bind(parts)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("counting events"))
+}
+
+/// What entries can be told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    /// What happened.
+    Verb,
+    /// Who did it.
+    Actor,
+    /// To what: a node by its public id, all else by name.
+    Object,
+}
+
+/// The most common values of a facet in the window as (value, name, how many), whatever the filter says of facets.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn facet(
+    pool: &SqlitePool,
+    facet: Facet,
+    filter: &EventFilter,
+    limit: u32,
+) -> Result<Vec<(String, String, i64)>, StoreError> {
+    let column = match facet {
+        Facet::Verb => "verb",
+        Facet::Actor => "actor",
+        Facet::Object => "COALESCE(node_id, subject)",
+    };
+    let name = match facet {
+        Facet::Verb | Facet::Actor => column,
+        Facet::Object => "subject",
+    };
+    // A bare column beside MAX(seq) is that of the newest entry: a node renamed meanwhile has its latest name.
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {column} AS value, {name} AS name, COUNT(*) AS entries, MAX(seq) FROM event \
+         WHERE at_ms >= $1 AND at_ms < $2 GROUP BY value ORDER BY entries DESC, value LIMIT $3"
+    )))
+    .bind(filter.from_ms)
+    .bind(filter.to_ms)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("counting events"))?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("value"), row.get("name"), row.get("entries")))
+        .collect())
+}
+
+/// Number of the last entry; 0 when there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_seq(pool: &SqlitePool) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event")
+        .fetch_one(pool)
+        .await
+        .map_err(StoreError::doing("reading the last event"))
+}
+
+/// Entries after `seq` that match.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_after(
+    pool: &SqlitePool,
+    filter: &EventFilter,
+    seq: i64,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT COUNT(*) FROM event WHERE {MATCHES} AND seq > $6"
+    )))
+    .bind(filter.from_ms)
+    .bind(filter.to_ms)
+    .bind(&filter.verb)
+    .bind(&filter.actor)
+    .bind(&filter.object)
+    .bind(seq)
+    .fetch_one(pool)
+    .await
+    .map_err(StoreError::doing("counting events"))
+}
+
+/// Newest first: of a cluster itself, and of nodes that are or were in it when they were removed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_of_cluster(
+    pool: &SqlitePool,
+    cluster: &str,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
+         WHERE node_id IN (SELECT id FROM node WHERE cluster = $1) \
+         OR (node_id IS NULL AND subject = $1 AND verb LIKE 'cluster %') ORDER BY seq DESC LIMIT $2",
+    )
+    .bind(cluster)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading events of a cluster"))?;
+    Ok(rows.iter().map(record).collect())
+}
+
 /// Walks the whole chain.
 ///
 /// # Errors

@@ -6,9 +6,12 @@
 //! host can get into markup that is not escaped; at most six lines. It deliberately loads nothing, decides no status, and
 //! draws no text: axes and legends are text of the page, where they can be read, zoomed and selected.
 //!
-//! `lines` chooses and sums, `shapes` places and thins, `marks` draws, `words` writes.
+//! `lines` chooses and sums, `shapes` places and thins, `marks` draws, `words` writes; `crowd` and `heatmap` show many
+//! nodes at once.
 
 mod compare;
+pub mod crowd;
+pub mod heatmap;
 mod lines;
 mod marks;
 mod panels;
@@ -28,8 +31,8 @@ use domain::metric::series::Slice;
 /// For tests that the style sheet maps each of them.
 #[cfg(test)]
 pub use marks::COLORS;
-use panels::{Kind, Shown};
-pub use panels::{Panel, panels};
+use panels::Shown;
+pub use panels::{Kind, Panel, all_panels, panels, server_panels};
 
 /// The window that is drawn, and what its sentence names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,61 @@ pub struct Input<'a> {
     pub instance: &'a str,
     /// Its points and gaps in the window.
     pub slice: &'a Slice,
+}
+
+/// Lines that were made elsewhere, of which nothing is stacked or left out; `None` when drawing failed.
+fn drawn(
+    panel: &Panel,
+    window: &Window<'_>,
+    lines: &[lines::Drawn],
+    gaps: Vec<domain::metric::Gap>,
+) -> Option<Chart> {
+    let greatest = lines
+        .iter()
+        .filter_map(|line| Some(line.greatest()?.0))
+        .fold(0.0, f64::max);
+    let levels = words::levels(panel.kind, greatest);
+    let instants = words::instants(window);
+    let scale = shapes::Scale {
+        from_ms: window.from_ms,
+        to_ms: window.to_ms,
+        top: levels.last().copied().unwrap_or(1.0),
+    };
+    let gaps = shapes::joined_gaps(&scale, gaps);
+    let plot = marks::Plot {
+        scale,
+        levels: &levels,
+        instants: &instants,
+        gaps: &gaps,
+        lines,
+        style: panel.style,
+        headline: None,
+    };
+    let marks = marks::marks(&plot).ok()?;
+    let told: Vec<&lines::Drawn> = lines.iter().collect();
+    Some(Chart {
+        key: panel.key.to_owned(),
+        title: panel.title.to_owned(),
+        unit: words::unit(panel.kind, &levels),
+        summary: words::summary(panel, window, &told, gaps.len(), 0),
+        series: legend(panel.kind, lines),
+        marks,
+        y_ticks: levels
+            .iter()
+            .map(|level| (scale.top_share(*level), words::level(panel.kind, *level)))
+            .collect(),
+        x_ticks: instants
+            .iter()
+            .map(|at_ms| (scale.left_share(*at_ms), words::instant(window, *at_ms)))
+            .collect(),
+        step_s: lines
+            .iter()
+            .map(|line| u32::try_from(line.step_ms / 1000).unwrap_or(u32::MAX))
+            .max()
+            .unwrap_or(window.interval_s),
+        gaps,
+        absent: None,
+    })
 }
 
 /// Draws `panel` from the series of one host; inputs of other panels are ignored.

@@ -65,7 +65,7 @@ fn hits(rows: Vec<NodeRow>, q: &str) -> Vec<Hit> {
                 "{system} · {}",
                 app::format::plural(count as u64, "node", "nodes")
             ),
-            href: url::with_query("/nodes", &[("q", &cluster)]),
+            href: url::cluster(&cluster),
             label: cluster,
         });
     nodes.chain(clusters).collect()

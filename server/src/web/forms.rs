@@ -1,4 +1,4 @@
-//! Plain forms of signed-in pages: adding nodes, and the address of a node by its host name.
+//! Plain forms of signed-in pages: adding nodes, settings of a cluster, and the address of a node by its host name.
 
 use app::account::view::FormFeedback;
 use app::backend::Operator;
@@ -11,7 +11,8 @@ use super::console::caller;
 use super::pages::{self, Extra};
 use crate::auth::gate::percent_encode;
 use crate::enroll::service::{self as enroll, NewToken};
-use crate::error::OpsError;
+use crate::error::{FieldError, OpsError};
+use crate::fleet::servers::{self, arrange::Arrangement};
 use crate::ops::Ops;
 
 /// `POST /nodes/add`
@@ -51,6 +52,7 @@ pub async fn add_node(
         ttl: text(&form.ttl, "10m"),
         uses: text(&form.uses, "1").parse().unwrap_or(0),
         review: !form.review.is_empty(),
+        allows_suggestions: false,
     };
     match enroll::create(&ops, &caller(&operator), &new).await {
         Ok(made) => {
@@ -74,17 +76,7 @@ pub async fn add_node(
                 ("uses", form.uses),
                 ("review", form.review),
             ];
-            let feedback = FormFeedback {
-                message: "Please correct the fields below.".to_owned(),
-                fields: fields
-                    .into_iter()
-                    .map(|field| (field.field, field.detail))
-                    .collect(),
-                kept: kept
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
-            };
+            let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
                 created: None,
@@ -125,6 +117,78 @@ pub async fn approve(
     }
 }
 
+/// `POST /nodes/{id}/arrange`: where a node belongs and what it is called.
+pub async fn arrange(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Arrangement>,
+) -> Response {
+    let page = format!("/nodes/{}", percent_encode(&id));
+    match servers::arrange::arrange(&ops, &caller(&operator), &id, &form).await {
+        Ok(()) => Redirect::to(&page).into_response(),
+        Err(OpsError::Invalid(fields)) => {
+            let kept = [
+                ("cluster", form.cluster),
+                ("role", form.role),
+                ("name", form.name),
+            ];
+            let feedback = refused(fields, kept);
+            let extra = Extra {
+                feedback: Some(feedback),
+                created: None,
+            };
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What is wrong with a form, and what had been typed.
+fn refused<const N: usize>(
+    fields: Vec<FieldError>,
+    kept: [(&'static str, String); N],
+) -> FormFeedback {
+    FormFeedback {
+        message: "Please correct the fields below; nothing was changed.".to_owned(),
+        fields: fields
+            .into_iter()
+            .map(|field| (field.field, field.detail))
+            .collect(),
+        kept: kept
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+/// `POST /nodes/{id}/accept`: a server that was found counts.
+pub async fn accept(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Response {
+    decided(servers::arrange::accept(&ops, &caller(&operator), &id).await)
+}
+
+/// `POST /nodes/{id}/ignore`: a server that was found is of no interest.
+pub async fn ignore(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Response {
+    decided(servers::arrange::ignore(&ops, &caller(&operator), &id).await)
+}
+
+fn decided(done: Result<(), OpsError>) -> Response {
+    match done {
+        Ok(()) => Redirect::to("/nodes/inbox").into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
 /// `GET /nodes/by-host/{hostname}`: the page of the node with this host name, or the list filtered by it.
 pub async fn by_host(State(ops): State<Ops>, Path(hostname): Path<String>) -> Redirect {
     let mut found = Vec::new();
@@ -136,5 +200,67 @@ pub async fn by_host(State(ops): State<Ops>, Path(hostname): Path<String>) -> Re
     match found.as_slice() {
         [only] => Redirect::to(&format!("/nodes/{only}")),
         _ => Redirect::to(&format!("/nodes?q={}", percent_encode(&hostname))),
+    }
+}
+
+/// `POST /clusters/{slug}/settings`
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub struct ClusterSettingsForm {
+    kind: String,
+    min_available: String,
+    role_order: String,
+    notes: String,
+}
+
+impl Default for ClusterSettingsForm {
+    fn default() -> Self {
+        let default = domain::fleet::ClusterForm::from(&domain::fleet::ClusterSettings::default());
+        Self {
+            kind: default.kind,
+            min_available: default.min_available,
+            role_order: default.role_order,
+            notes: default.notes,
+        }
+    }
+}
+
+/// Changes what is declared about a cluster.
+pub async fn cluster_settings(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<ClusterSettingsForm>,
+) -> Response {
+    let asked = domain::fleet::ClusterForm {
+        kind: form.kind,
+        min_available: form.min_available,
+        role_order: form.role_order,
+        notes: form.notes,
+    };
+    let page = format!("/clusters/{}/settings", percent_encode(&slug));
+    let who = caller(&operator);
+    match crate::fleet::clusters::service::change_settings(&ops, &who, &slug, &asked).await {
+        Ok(()) => Redirect::to(&format!("{page}?saved=1")).into_response(),
+        Err(error @ OpsError::Invalid(_)) => {
+            let status = error.status();
+            let OpsError::Invalid(fields) = error else {
+                return status.into_response();
+            };
+            let kept = [
+                ("kind", asked.kind),
+                ("min_available", asked.min_available),
+                ("role_order", asked.role_order),
+                ("notes", asked.notes),
+            ];
+            let feedback = refused(fields, kept);
+            let extra = Extra {
+                feedback: Some(feedback),
+                created: None,
+            };
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod console;
+pub mod files;
 pub mod forms;
 pub mod headers;
 pub mod health;

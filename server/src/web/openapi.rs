@@ -17,9 +17,12 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::health::api::metrics,
         crate::fleet::api::list,
         crate::fleet::api::find,
+        crate::fleet::clusters::api::list,
+        crate::fleet::clusters::api::find,
         crate::fleet::sections::find,
         crate::series::api::find,
         crate::series::api::definitions,
+        crate::topology::api::find,
         crate::events::api::list
     ),
     modifiers(&Token)

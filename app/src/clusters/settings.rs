@@ -1,0 +1,119 @@
+//! What people declare about a cluster: a plain form that keeps what was typed when a field is refused.
+
+use domain::fleet::{ClusterForm, ClusterKind, NOTES_CHARS_MAX};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::api;
+use super::detail::{slug_of_path, title};
+use super::parts::head;
+use super::view::ClusterDetail;
+use crate::account::api::load_form_feedback;
+use crate::account::view::FormFeedback;
+use crate::page::{Context, Loading, Problem};
+use crate::ui::{FormMessage, TextField};
+use crate::url;
+
+/// `/clusters/{slug}/settings`
+#[component]
+pub fn ClusterSettingsPage() -> impl IntoView {
+    let context = expect_context::<Context>();
+    let slug = slug_of_path();
+    // Not followed: what somebody types must not be replaced.
+    let data = Resource::new_blocking(move || slug.get(), api::load_cluster);
+    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
+    let is_saved = use_query_map().read_untracked().get("saved").is_some();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                let (cluster, feedback) = (data.await, feedback.await);
+                match cluster {
+                    Err(error) => view! { <Problem error /> }.into_any(),
+                    Ok(cluster) => {
+                        context.focus_heading();
+                        let feedback = feedback.ok().flatten();
+                        let is_saved = is_saved && feedback.is_none();
+                        view! {
+                            <Title text=title(&cluster) />
+                            {head(&cluster, "/settings")}
+                            {is_saved.then(|| view! { <p class="form-saved" role="status">"Saved."</p> })}
+                            {form(&cluster, feedback.unwrap_or_default())}
+                        }
+                        .into_any()
+                    }
+                }
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+fn form(cluster: &ClusterDetail, feedback: FormFeedback) -> AnyView {
+    if !cluster.may_change {
+        return read_only(&cluster.settings);
+    }
+    let now = &cluster.settings;
+    let value = |field: &str, now: &str| feedback.kept(field).unwrap_or_else(|| now.to_owned());
+    let kind = value("kind", &now.kind);
+    let kinds = ClusterKind::ALL.map(|choice| {
+        view! { <option value=choice.as_str() selected=choice.as_str() == kind>{choice.label()}</option> }
+    });
+    let notes_error = feedback.error("notes");
+    let has_notes_error = notes_error.is_some();
+    let action = format!("{}/settings", url::cluster(&cluster.summary.slug));
+    view! {
+        {(!feedback.message.is_empty()).then(|| view! { <FormMessage text=feedback.message.clone() /> })}
+        <form class="settings-form cluster-settings" method="post" action=action>
+            <TextField name="min_available" label="Minimum available" is_optional=true
+                value=value("min_available", &now.min_available) error=feedback.error("min_available")
+                hint="A number of nodes, such as 10, or a share, such as 50%. While so many are available, the cluster is at most a warning. Empty: every loss counts in full." />
+            <div class="field">
+                <label for="kind">"Kind"</label>
+                <select id="kind" name="kind" aria-describedby="kind-hint">{kinds}</select>
+                <p class="field-hint" id="kind-hint">"How its nodes stand in for one another."</p>
+                {feedback.error("kind").map(|error| view! { <p class="field-error">{error}</p> })}
+            </div>
+            <TextField name="role_order" label="Order of roles" is_optional=true
+                value=value("role_order", &now.role_order) error=feedback.error("role_order")
+                hint="Names with commas between them, such as manager, worker. Others follow by name." />
+            <div class="field">
+                <label for="notes">"Notes"</label>
+                <textarea
+                    id="notes"
+                    name="notes"
+                    rows="8"
+                    maxlength=NOTES_CHARS_MAX.to_string()
+                    aria-invalid=has_notes_error.then_some("true")
+                    aria-describedby=if has_notes_error { "notes-hint notes-error" } else { "notes-hint" }
+                >{value("notes", &now.notes)}</textarea>
+                <p class="field-hint" id="notes-hint">"For whoever is called at night: what it is, whom to ask, where the runbook is."</p>
+                {notes_error.map(|error| view! { <p class="field-error" id="notes-error">{error}</p> })}
+            </div>
+            <div><button class="button button-primary" type="submit">"Save"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+fn read_only(settings: &ClusterForm) -> AnyView {
+    let kind = ClusterKind::from_stored(&settings.kind).map_or("", ClusterKind::label);
+    let or_none = |text: &str| {
+        if text.is_empty() {
+            "not declared"
+        } else {
+            text
+        }
+        .to_owned()
+    };
+    view! {
+        <p class="note">"Changing these settings needs role operator; an administrator can grant it."</p>
+        <dl class="declared">
+            <div><dt>"Minimum available"</dt><dd>{or_none(&settings.min_available)}</dd></div>
+            <div><dt>"Kind"</dt><dd>{kind}</dd></div>
+            <div><dt>"Order of roles"</dt><dd><bdi>{or_none(&settings.role_order)}</bdi></dd></div>
+            <div><dt>"Notes"</dt><dd class="cluster-notes"><bdi>{or_none(&settings.notes)}</bdi></dd></div>
+        </dl>
+    }
+    .into_any()
+}

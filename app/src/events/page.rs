@@ -1,0 +1,293 @@
+//! What happened, newest first, day by day. Filter, window and page are in the URL; the list never moves by itself: what is
+//! new is counted above it.
+
+use domain::time::{Civil, Timestamp, format_iso};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::api;
+use super::query::RANGES;
+use super::view::{EventLine, EventsPage as Page, EventsQuery};
+use crate::fleet::node_link;
+use crate::fleet::view::{LiveTopic, LiveUpdate};
+use crate::live::Live;
+use crate::page::{Followed, follow, followed};
+use crate::preferences::{Preferences, instant, on_clock};
+use crate::ui::{EmptyState, PageHeader};
+use crate::{format, url};
+
+type Asked = (EventsQuery, Page);
+
+/// `/events`
+#[component]
+pub fn EventsPage() -> impl IntoView {
+    let params = use_query_map();
+    let query = Memo::new(move |_| EventsQuery::from_params(|key| params.read().get(key)));
+    let data: Resource<Result<Asked, crate::error::UiError>> = Resource::new_blocking(
+        move || query.get(),
+        |query| async move {
+            api::list_events(query.clone())
+                .await
+                .map(|page| (query, page))
+        },
+    );
+    // Followed from the first page only: further ones are about what is long over.
+    follow(move || LiveTopic::Events {
+        query: query.get().from_the_newest(),
+        after_seq: data.with(|data| match data {
+            Some(Ok((_, page))) => page.last_seq,
+            _ => i64::MAX,
+        }),
+    });
+    let source = Followed {
+        data,
+        // Nothing is replaced: a list that moves cannot be read.
+        pick: |_, _| None,
+        now_ms: |data: &Asked| data.1.now_ms,
+    };
+    view! {
+        <PageHeader title="Events">
+            <NewEvents data query />
+            <a class="button" href=move || query.read().from_the_newest().url_at("/events.csv") rel="external" download="">"CSV"</a>
+        </PageHeader>
+        {followed(source, |_| "Events".to_owned(), |data, _| page(&data.0, &data.1))}
+    }
+    .into_any()
+}
+
+/// Keeps its place when there is nothing to say, so that nothing below it moves.
+#[component]
+fn NewEvents(
+    data: Resource<Result<Asked, crate::error::UiError>>,
+    query: Memo<EventsQuery>,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let count = Memo::new(move |_| match live.latest() {
+        Some(LiveUpdate::NewEvents(count)) => count,
+        _ => 0,
+    });
+    let words = move || format!("▲ {} new", format::count(u64::from(count.get())));
+    view! {
+        <a
+            class="button new-events"
+            href=move || query.read().from_the_newest().url()
+            data-none=move || (count.get() == 0).then_some("")
+            on:click=move |_| data.refetch()
+        >{words}</a>
+    }
+    .into_any()
+}
+
+fn page(query: &EventsQuery, page: &Page) -> AnyView {
+    let notes: Vec<_> = page
+        .notes
+        .iter()
+        .map(|note| view! { <p class="note">{note.clone()}</p> })
+        .collect();
+    view! {
+        {facets(query, page)}
+        {notes}
+        {histogram(query, page)}
+        {if page.rows.is_empty() { nothing(query, page) } else { days(page) }}
+        {older(query, page)}
+    }
+    .into_any()
+}
+
+/// A plain form: choices with how many there are in this window.
+fn facets(query: &EventsQuery, page: &Page) -> AnyView {
+    let ranges = RANGES.map(|(key, label)| {
+        let current = (query.preset() == Some(key)).then_some("true");
+        view! { <li><a href=query.in_range(key).url() aria-current=current>{label}</a></li> }
+    });
+    let named = |list: &[(String, u32)]| -> Vec<(String, String, u32)> {
+        list.iter()
+            .map(|(value, count)| (value.clone(), value.clone(), *count))
+            .collect()
+    };
+    let clear = query.is_filtered().then(|| {
+        let all = EventsQuery {
+            kind: String::new(),
+            actor: String::new(),
+            object: String::new(),
+            ..query.from_the_newest()
+        };
+        view! { <a class="button" href=all.url()>"Clear"</a> }
+    });
+    let hidden = |name: &'static str, value: &str| {
+        (!value.is_empty())
+            .then(|| view! { <input type="hidden" name=name value=value.to_owned() /> })
+    };
+    view! {
+        <form class="facets" method="get" action="/events">
+            {facet("kind", "Kind", "Any kind", &query.kind, &named(&page.kinds))}
+            {facet("object", "Object", "Any object", &query.object, &page.objects)}
+            {facet("actor", "Actor", "Anybody", &query.actor, &named(&page.actors))}
+            {hidden("range", &query.range)}
+            {hidden("from", &query.from)}
+            {hidden("to", &query.to)}
+            <button class="button" type="submit">"Filter"</button>
+            {clear}
+            <ul class="range-presets" aria-label="Time range">{ranges}</ul>
+        </form>
+    }
+    .into_any()
+}
+
+fn facet(
+    name: &'static str,
+    label: &'static str,
+    any: &'static str,
+    chosen: &str,
+    choices: &[(String, String, u32)],
+) -> AnyView {
+    // What was asked for stays a choice, even where the window has none of it.
+    let is_missing = !chosen.is_empty() && !choices.iter().any(|(value, ..)| value == chosen);
+    let missing = is_missing.then(|| view! { <option value=chosen.to_owned() selected=true>{format!("{chosen} (0)")}</option> });
+    let choices: Vec<_> = choices
+        .iter()
+        .map(|(value, words, count)| {
+            let words = format!("{words} ({})", format::count(u64::from(*count)));
+            view! { <option value=value.clone() selected=value == chosen>{words}</option> }
+        })
+        .collect();
+    view! {
+        <div class="facet">
+            <label for=name>{label}</label>
+            <select id=name name=name><option value="">{any}</option>{missing}{choices}</select>
+        </div>
+    }
+    .into_any()
+}
+
+/// Bars over the window; each leads to its own stretch of it.
+fn histogram(query: &EventsQuery, page: &Page) -> AnyView {
+    let most = page.histogram.iter().copied().max().unwrap_or(0);
+    let parts = page.histogram.len().max(1);
+    let matching = format::plural(u64::from(page.matching), "event", "events");
+    let words = format!("{matching}, {}", page.label);
+    if most == 0 {
+        return view! { <p class="histogram-words">{words}</p> }.into_any();
+    }
+    let span_ms = (page.to_ms - page.from_ms).max(1);
+    let edge_ms = |part: usize| page.from_ms + span_ms * part as i64 / parts as i64;
+    let bars: Vec<_> = page
+        .histogram
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+        .map(|(part, count)| {
+            let (from_ms, to_ms) = (edge_ms(part), edge_ms(part + 1));
+            let height = (f64::from(*count) / f64::from(most) * 100.0).max(4.0);
+            let told = format!(
+                "{} from {}",
+                format::plural(u64::from(*count), "event", "events"),
+                instant(from_ms)
+            );
+            let share = 100.0 / parts as f64;
+            let x = format!("{:.3}%", share * part as f64);
+            let bar = view! {
+                <rect class="bar" x=x.clone() width=format!("{:.3}%", share * 0.84) y=format!("{:.2}%", 100.0 - height) height=format!("{height:.2}%")></rect>
+            };
+            // Narrower than a minute, a part is no window of its own.
+            if to_ms - from_ms < 60_000 {
+                return view! { <g><title>{told}</title>{bar}</g> }.into_any();
+            }
+            let href = query.between(from_ms, to_ms).url();
+            view! {
+                <a href=href tabindex="-1">
+                    <title>{told}</title>
+                    <rect class="bar-room" x=x width=format!("{share:.3}%") y="0" height="100%"></rect>
+                    {bar}
+                </a>
+            }
+            .into_any()
+        })
+        .collect();
+    view! {
+        <figure class="histogram">
+            <figcaption class="histogram-words">{words}</figcaption>
+            <svg width="100%" height="56" aria-hidden="true">{bars}</svg>
+            <p class="histogram-edges"><span>{instant(page.from_ms)}</span><span>{instant(page.to_ms)}</span></p>
+        </figure>
+    }
+    .into_any()
+}
+
+fn nothing(query: &EventsQuery, page: &Page) -> AnyView {
+    let title = if query.is_filtered() {
+        format!("No events match, {}", page.label)
+    } else {
+        format!("Nothing happened, {}", page.label)
+    };
+    view! {
+        <EmptyState icon="history" title=title>
+            <p>"Nodes that appear, fall away or change, and all that people do here, is written down and kept."</p>
+            <a class="button" href="/events?range=1y">"Show a year"</a>
+        </EmptyState>
+    }
+    .into_any()
+}
+
+fn days(page: &Page) -> AnyView {
+    let day = |line: &EventLine| {
+        let Civil {
+            year, month, day, ..
+        } = on_clock(line.event.at_ms);
+        (year, month, day)
+    };
+    let zone = Preferences::of_page().zone.name();
+    let days: Vec<_> = page
+        .rows
+        .chunk_by(|a, b| day(a) == day(b))
+        .map(|lines| {
+            let (year, month, day) = lines.first().map(day).unwrap_or_default();
+            let heading = format!("{year:04}-{month:02}-{day:02} {zone}");
+            let id = format!("day-{year:04}-{month:02}-{day:02}");
+            let heading_id = id.clone();
+            let rows: Vec<_> = lines.iter().map(row).collect();
+            view! {
+                <section class="day" aria-labelledby=id>
+                    <h2 id=heading_id>{heading}</h2>
+                    <ol class="event-lines">{rows}</ol>
+                </section>
+            }
+        })
+        .collect();
+    view! { <div class="panel days">{days}</div> }.into_any()
+}
+
+fn row(line: &EventLine) -> AnyView {
+    let event = &line.event;
+    let c = on_clock(event.at_ms);
+    let time = format!("{:02}:{:02}:{:02}", c.hour, c.minute, c.second);
+    let subject = match (&event.node_id, &line.cluster) {
+        (Some(id), _) => node_link(id, &event.subject),
+        (None, Some(slug)) => view! { <a class="node-link" href=url::cluster(slug)><bdi>{event.subject.clone()}</bdi></a> }.into_any(),
+        (None, None) => view! { <bdi>{event.subject.clone()}</bdi> }.into_any(),
+    };
+    view! {
+        <li class="event-line" id=format!("e{}", event.seq)>
+            <time datetime=format_iso(Timestamp(event.at_ms)) title=instant(event.at_ms)>{time}</time>
+            <span class="event-verb">{event.verb.clone()}</span>
+            <span class="event-subject">{subject}</span>
+            <span class="event-detail"><bdi>{line.detail.clone()}</bdi></span>
+            <span class="event-who"><bdi>{event.actor.clone()}</bdi></span>
+        </li>
+    }
+    .into_any()
+}
+
+fn older(query: &EventsQuery, page: &Page) -> AnyView {
+    let newest = query.cursor.map(|_| {
+        view! { <a class="button" href=query.from_the_newest().url()>"Newest"</a> }
+    });
+    let older = page.next_cursor.map(|seq| {
+        let next = EventsQuery {
+            cursor: Some(seq),
+            ..query.clone()
+        };
+        view! { <a class="button" rel="next" href=next.url()>"Older"</a> }
+    });
+    view! { <nav class="paging" aria-label="Pages"><span class="paging-steps">{newest}{older}</span></nav> }.into_any()
+}

@@ -1,0 +1,149 @@
+//! What the page's URL says, and URLs that say something else.
+
+use super::view::EventsQuery;
+use crate::url::with_query;
+
+/// Windows that are offered, as in the URL and as shown.
+pub const RANGES: [(&str, &str); 6] = [
+    ("1h", "1 h"),
+    ("24h", "24 h"),
+    ("7d", "7 d"),
+    ("30d", "30 d"),
+    ("90d", "90 d"),
+    ("1y", "1 y"),
+];
+/// When nothing is said.
+pub const RANGE_DEFAULT: &str = "7d";
+
+impl EventsQuery {
+    /// From the URL's parameters. A cursor that is no number counts as not said.
+    pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |key: &str| get(key).unwrap_or_default();
+        Self {
+            kind: text("kind"),
+            actor: text("actor"),
+            object: text("object"),
+            range: text("range"),
+            from: text("from"),
+            to: text("to"),
+            cursor: get("cursor").and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// The URL that says this at `path`; defaults are left out.
+    pub fn url_at(&self, path: &str) -> String {
+        let cursor = self.cursor.map(|seq| seq.to_string()).unwrap_or_default();
+        let is_absolute = !self.from.is_empty() || !self.to.is_empty();
+        let range = match self.range.as_str() {
+            RANGE_DEFAULT => "",
+            _ if is_absolute => "",
+            range => range,
+        };
+        let pairs = [
+            ("kind", self.kind.as_str()),
+            ("actor", &self.actor),
+            ("object", &self.object),
+            ("range", range),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("cursor", &cursor),
+        ];
+        with_query(path, &pairs)
+    }
+
+    /// The URL of the page.
+    pub fn url(&self) -> String {
+        self.url_at("/events")
+    }
+
+    /// The same from its newest event on.
+    pub fn from_the_newest(&self) -> Self {
+        Self {
+            cursor: None,
+            ..self.clone()
+        }
+    }
+
+    /// Another window, from its newest event on.
+    pub fn in_range(&self, range: &str) -> Self {
+        Self {
+            range: range.to_owned(),
+            from: String::new(),
+            to: String::new(),
+            ..self.from_the_newest()
+        }
+    }
+
+    /// A fixed window, from its newest event on.
+    pub fn between(&self, from_ms: i64, to_ms: i64) -> Self {
+        let iso = |at_ms| domain::time::format_iso(domain::time::Timestamp(at_ms));
+        Self {
+            range: String::new(),
+            from: iso(from_ms),
+            to: iso(to_ms),
+            ..self.from_the_newest()
+        }
+    }
+
+    /// The window that is chosen, when it moves with the clock.
+    pub fn preset(&self) -> Option<&str> {
+        match (
+            self.from.is_empty() && self.to.is_empty(),
+            self.range.as_str(),
+        ) {
+            (false, _) => None,
+            (true, "") => Some(RANGE_DEFAULT),
+            (true, range) => Some(range),
+        }
+    }
+
+    /// Does it hide anything but what is too old?
+    pub fn is_filtered(&self) -> bool {
+        !self.kind.is_empty() || !self.actor.is_empty() || !self.object.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(pairs: &[(&str, &str)]) -> EventsQuery {
+        EventsQuery::from_params(|key| {
+            let found = pairs.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn urls_say_what_was_read_from_them() {
+        let query = parsed(&[
+            ("kind", "node enrolled"),
+            ("range", "24h"),
+            ("cursor", "17"),
+        ]);
+        assert_eq!(
+            query.url(),
+            "/events?kind=node%20enrolled&range=24h&cursor=17"
+        );
+        assert_eq!(
+            query.from_the_newest().url(),
+            "/events?kind=node%20enrolled&range=24h"
+        );
+        assert_eq!(query.in_range("7d").url(), "/events?kind=node%20enrolled");
+        assert_eq!(parsed(&[("cursor", "x"), ("range", "7d")]).url(), "/events");
+    }
+
+    #[test]
+    fn a_fixed_window_wins_over_a_moving_one() {
+        let query = parsed(&[("range", "24h")]).between(0, 60_000);
+        assert_eq!(
+            query.url(),
+            "/events?from=1970-01-01T00%3A00%3A00Z&to=1970-01-01T00%3A01%3A00Z"
+        );
+        assert_eq!(
+            (query.preset(), query.in_range("1h").preset()),
+            (None, Some("1h"))
+        );
+        assert_eq!(parsed(&[]).preset(), Some("7d"));
+    }
+}

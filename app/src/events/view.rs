@@ -1,0 +1,66 @@
+//! What the events page shows: plain data, made by the server, the same on both sides of hydration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::view::EventRow;
+
+/// What `/events` was asked to show; all of it comes from the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EventsQuery {
+    /// Only this kind, such as "node enrolled".
+    pub kind: String,
+    /// Only what somebody of this name did.
+    pub actor: String,
+    /// Only what happened to this: a node's public id, or the name of anything else.
+    pub object: String,
+    /// `15m`, `1h`, `24h`, `7d` …; empty: `7d`.
+    pub range: String,
+    /// Absolute; wins over `range` together with `to`.
+    pub from: String,
+    /// Absolute, exclusive.
+    pub to: String,
+    /// Only events before this number.
+    pub cursor: Option<i64>,
+}
+
+/// A page of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsPage {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// Start of the window.
+    pub from_ms: i64,
+    /// End of the window.
+    pub to_ms: i64,
+    /// The window in words.
+    pub label: String,
+    /// What of the query was not understood, in words.
+    pub notes: Vec<String>,
+    /// Newest first.
+    pub rows: Vec<EventLine>,
+    /// Where older ones begin.
+    pub next_cursor: Option<i64>,
+    /// All that match in the window.
+    pub matching: u32,
+    /// The last event there is; newer ones are counted from it.
+    pub last_seq: i64,
+    /// Events that match, in equal parts of the window.
+    pub histogram: Vec<u32>,
+    /// Kinds in the window with how many, the most common first.
+    pub kinds: Vec<(String, u32)>,
+    /// Who acted in the window with how many, the busiest first.
+    pub actors: Vec<(String, u32)>,
+    /// What it happened to, as (what to ask for, name, how many), the most affected first.
+    pub objects: Vec<(String, String, u32)>,
+}
+
+/// An event in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLine {
+    /// As everywhere.
+    pub event: EventRow,
+    /// More, in words.
+    pub detail: String,
+    /// Cluster to link to, when it is about one.
+    pub cluster: Option<String>,
+}

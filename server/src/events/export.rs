@@ -1,0 +1,65 @@
+//! The log as a file: `GET /events.csv` with the filter of the page, newest first.
+
+use app::backend::Operator;
+use app::events::view::EventsQuery;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use domain::access::{Action, authorize};
+use domain::time::{Timestamp, format_iso};
+use serde::Deserialize;
+
+use super::{service, store};
+use crate::error::OpsError;
+use crate::ops::Ops;
+use crate::web::files::{CsvRow, attachment};
+use crate::web::query::Params;
+
+/// Rows of a file at most.
+const ROWS_MAX: u32 = 50_000;
+
+/// The filter, as in the page's URL.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ExportQuery {
+    kind: String,
+    actor: String,
+    object: String,
+    range: String,
+    from: String,
+    to: String,
+}
+
+/// See the module.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn as_csv(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Params(query): Params<ExportQuery>,
+) -> Result<Response, OpsError> {
+    authorize(operator.role, Action::ViewFleet)?;
+    let asked = EventsQuery {
+        kind: query.kind,
+        actor: query.actor,
+        object: query.object,
+        range: query.range,
+        from: query.from,
+        to: query.to,
+        cursor: None,
+    };
+    let (_, filter) = service::filter(&ops, &asked);
+    let mut out = "seq,time,actor,kind,object,node_id,detail\r\n".to_owned();
+    for event in store::list(ops.state.read(), &filter, None, ROWS_MAX).await? {
+        CsvRow::new(&mut out)
+            .text(&event.seq.to_string())
+            .text(&format_iso(Timestamp(event.at_ms)))
+            .text(&event.actor)
+            .text(&event.verb)
+            .text(&event.subject)
+            .text(event.node_id.as_deref().unwrap_or_default())
+            .text(&event.detail)
+            .end();
+    }
+    Ok(attachment("text/csv; charset=utf-8", "events.csv", out))
+}

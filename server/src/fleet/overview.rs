@@ -1,0 +1,167 @@
+//! The overview: findings, systems and clusters, capacity, what changed.
+
+use std::collections::BTreeMap;
+
+use app::clusters::view::ClusterSummary;
+use app::fleet::view::{
+    Attention, AttentionRow, Capacity, CapacityRow, NodeRow, Overview, StatusCounts, SystemRow,
+};
+use domain::fleet::{Status, roll_up};
+
+use super::clusters::service::by_status_worst_first;
+use super::clusters::{Roster, is_seen, silences, store};
+use super::service::rows;
+use crate::error::OpsError;
+use crate::events;
+use crate::ops::Ops;
+
+/// Lines under "needs attention".
+const ATTENTION_MAX: usize = 20;
+/// Rows of each capacity list.
+const CAPACITY_MAX: usize = 5;
+/// Events on the overview.
+const EVENTS_MAX: u32 = 12;
+
+/// The overview as of now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
+    let rows = rows(ops);
+    let records = store::list(ops.state.read()).await?;
+    let roster = Roster::new(&rows);
+    let mut clusters: Vec<ClusterSummary> = records
+        .iter()
+        .map(|record| roster.summary(record))
+        .filter(|cluster| cluster.rollup.members > 0)
+        .collect();
+    let systems = systems(&clusters);
+    clusters.sort_by(|a, b| {
+        by_status_worst_first(a, b).then_with(|| (&a.system, &a.slug).cmp(&(&b.system, &b.slug)))
+    });
+    let mut attention = attention(&rows, &clusters);
+    let attention_more =
+        u32::try_from(attention.len().saturating_sub(ATTENTION_MAX)).unwrap_or(u32::MAX);
+    attention.truncate(ATTENTION_MAX);
+    let happened = events::store::list_latest(ops.state.read(), None, None, EVENTS_MAX).await?;
+    Ok(Overview {
+        now_ms: ops.clock.now().0,
+        counts: StatusCounts(counting(&rows).counts),
+        attention,
+        attention_more,
+        systems,
+        clusters,
+        capacity: capacity(&rows),
+        events: happened.into_iter().map(events::service::row).collect(),
+    })
+}
+
+fn counting(rows: &[NodeRow]) -> domain::fleet::RollUp {
+    let counting = rows.iter().filter(|row| row.counts);
+    roll_up(counting.map(|row| row.status), None)
+}
+
+/// What is wrong, one line a finding: what many nodes share first, then clusters below what they need, then single nodes.
+fn attention(rows: &[NodeRow], clusters: &[ClusterSummary]) -> Vec<Attention> {
+    let (silences, covered) = silences(rows);
+    let below = clusters.iter().filter_map(|cluster| {
+        let minimum = cluster.rollup.minimum?;
+        (!minimum.is_met).then(|| Attention::Cluster {
+            slug: cluster.slug.clone(),
+            status: cluster.rollup.status.unwrap_or(Status::Unknown),
+            reason: minimum.sentence(cluster.rollup.available),
+        })
+    });
+    let mut nodes: Vec<&NodeRow> = rows
+        .iter()
+        .zip(&covered)
+        // A host that does not count has servers that do and say the same; what only it can have is told.
+        .filter(|(row, is_covered)| {
+            !**is_covered
+                && row.status != Status::Ok
+                && (row.counts || row.status == Status::Critical)
+        })
+        .map(|(row, _)| row)
+        .collect();
+    nodes.sort_by(|a, b| a.status.cmp(&b.status).then_with(|| a.name.cmp(&b.name)));
+    silences
+        .into_iter()
+        .map(Attention::Silence)
+        .chain(below)
+        .chain(
+            nodes
+                .into_iter()
+                .map(|row| Attention::Node(attention_row(row))),
+        )
+        .collect()
+}
+
+fn attention_row(row: &NodeRow) -> AttentionRow {
+    AttentionRow {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        cluster: row.cluster.clone(),
+        status: row.status,
+        liveness: row.liveness,
+        reason: row.reason.clone(),
+        last_report_at_ms: row.last_report_at_ms,
+    }
+}
+
+/// Systems by what their clusters add up to; nothing when there is only one.
+fn systems(clusters: &[ClusterSummary]) -> Vec<SystemRow> {
+    let mut by_system: BTreeMap<&str, (Option<&str>, Vec<Status>)> = BTreeMap::new();
+    for cluster in clusters {
+        let entry = by_system
+            .entry(&cluster.system)
+            .or_insert_with(|| (cluster.environment.as_deref(), Vec::new()));
+        entry.1.extend(cluster.rollup.status);
+    }
+    if by_system.len() < 2 {
+        return Vec::new();
+    }
+    let mut systems: Vec<SystemRow> = by_system
+        .into_iter()
+        .filter_map(|(slug, (environment, statuses))| {
+            let rolled = roll_up(statuses, None);
+            Some(SystemRow {
+                slug: slug.to_owned(),
+                environment: environment.map(str::to_owned),
+                status: rolled.status?,
+                reason: rolled.reason("clusters"),
+            })
+        })
+        .collect();
+    systems.sort_by_key(|system| system.status);
+    systems
+}
+
+/// Where the fleet is nearest to its limits; silent nodes do not count, their values are old. Of hosts alone: disks,
+/// memory and processors are theirs, and several servers on one would tell the same limit several times.
+fn capacity(rows: &[NodeRow]) -> Capacity {
+    let top = |ratio: fn(&NodeRow) -> Option<f64>, instance: fn(&NodeRow) -> String| {
+        let mut list: Vec<(&NodeRow, f64)> = rows
+            .iter()
+            .filter(|row| row.kind == "host" && is_seen(row))
+            .filter_map(|row| Some((row, ratio(row)?)))
+            .collect();
+        list.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.name.cmp(&b.0.name)));
+        list.into_iter()
+            .take(CAPACITY_MAX)
+            .map(|(row, ratio)| CapacityRow {
+                id: row.id.clone(),
+                name: row.name.clone(),
+                instance: instance(row),
+                ratio,
+            })
+            .collect()
+    };
+    Capacity {
+        disks: top(
+            |row| row.now.disk_used_ratio,
+            |row| row.now.disk_mount_point.clone().unwrap_or_default(),
+        ),
+        memory: top(|row| row.now.memory_used_ratio, |_| String::new()),
+        cpu: top(|row| row.now.cpu_used_ratio, |_| String::new()),
+    }
+}
