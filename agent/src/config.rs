@@ -101,6 +101,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Where the host's own product packs are.
+    pub fn packs_dir(&self) -> &Path {
+        self.packs_dir
+            .as_deref()
+            .unwrap_or(Path::new(crate::packs::DEFAULT_DIR))
+    }
+}
+
 /// A path and whether a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPath {

@@ -2,14 +2,16 @@
 
 use std::net::ToSocketAddrs;
 
+use domain::fleet::Collector;
 use domain::time::{Timestamp, civil};
 use protocol::http::PATH_SERVER;
 use protocol::keys::fingerprint;
 use protocol::session::to_base64;
+use protocol::v1::section::Server;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::collect::{Collectors, Outcome, Roots};
+use crate::collect::{Collectors, Lists, Outcome, Roots, Run};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::{Identity, StateFolder};
@@ -132,6 +134,7 @@ pub fn examine(folder: &StateFolder, settings: Result<Config, Failure>, policy: 
         ),
     }
     collectors(&config, policy, &mut checks);
+    servers(&config, &mut checks);
     Report {
         well: checks
             .0
@@ -282,18 +285,94 @@ fn collectors(config: &Config, policy: &Policy, checks: &mut Checks) {
             .1,
     );
     for run in runs {
-        let name = format!("collector {}", run.collector.name());
-        let took = format!("{} µs", run.duration_us);
-        match run.outcome {
-            Outcome::Ok(None) => checks.add(name, Verdict::Ok, took),
-            Outcome::Ok(Some(note)) => checks.add(name, Verdict::Note, format!("{took}; {note}")),
-            Outcome::Absent(reason) => {
-                checks.add(name, Verdict::Note, format!("nothing to measure: {reason}"))
-            }
-            Outcome::Failed(reason) => checks.add(name, Verdict::Finding, reason),
-            Outcome::Off => checks.add(name, Verdict::Note, "switched off under [collectors]"),
+        tell(run, checks);
+    }
+}
+
+fn outcome_of(collector: Collector, began_ns: u64, outcome: Outcome, checks: &mut Checks) {
+    let took_us = clock::boot_ns().saturating_sub(began_ns) / 1000;
+    let run = Run {
+        collector,
+        duration_us: u32::try_from(took_us).unwrap_or(u32::MAX),
+        outcome,
+    };
+    tell(run, checks);
+}
+
+fn tell(run: Run, checks: &mut Checks) {
+    let name = format!("collector {}", run.collector.name());
+    let took = format!("{} µs", run.duration_us);
+    match run.outcome {
+        Outcome::Ok(None) => checks.add(name, Verdict::Ok, took),
+        Outcome::Ok(Some(note)) => checks.add(name, Verdict::Note, format!("{took}; {note}")),
+        Outcome::Absent(reason) => {
+            checks.add(name, Verdict::Note, format!("nothing to measure: {reason}"));
+        }
+        Outcome::Failed(reason) => checks.add(name, Verdict::Finding, reason),
+        Outcome::Off => checks.add(name, Verdict::Note, "switched off under [collectors]"),
+    }
+}
+
+/// The packs, and what they find here as whoever asks: root sees more than the agent's own user.
+fn servers(config: &Config, checks: &mut Checks) {
+    let setup = run::servers_setup(config, None);
+    let of_host = setup.packs.in_force.iter();
+    let named: Vec<String> = of_host
+        .map(|pack| match &pack.file {
+            Some(file) => format!("{} ({file})", pack.name),
+            None => pack.name.clone(),
+        })
+        .collect();
+    let is_off = |collector| config.off.contains(&collector);
+    if is_off(Collector::Servers) {
+        let words = "collector servers is switched off under [collectors]";
+        checks.add("packs", Verdict::Note, words);
+    } else {
+        checks.add("packs", Verdict::Ok, named.join(", "));
+    }
+    for refused in &setup.packs.refused {
+        checks.add("pack", Verdict::Finding, format!("not in force: {refused}"));
+    }
+    let mut lists = Lists::new(&Roots::default(), setup);
+    let (now_ns, wall_ms) = (clock::boot_ns(), clock::wall_ms());
+    if !is_off(Collector::Servers) {
+        let (told, outcome) = lists.servers.read(now_ns, wall_ms);
+        outcome_of(Collector::Servers, now_ns, outcome, checks);
+        for server in told.map(|told| told.servers).unwrap_or_default() {
+            checks.add("server found", Verdict::Ok, shown(&server));
         }
     }
+    if !is_off(Collector::Connections) {
+        let began_ns = clock::boot_ns();
+        let (_, outcome) = lists.connections.read(&mut lists.servers, now_ns, wall_ms);
+        outcome_of(Collector::Connections, began_ns, outcome, checks);
+    }
+}
+
+/// `tomcat:/srv/t1, Apache Tomcat 10.1.5, process 100, ports 8080`
+fn shown(server: &Server) -> String {
+    let mut words = vec![server.key.clone()];
+    let product = server.product.iter().chain(&server.version);
+    let product: Vec<&str> = product.map(String::as_str).collect();
+    if !product.is_empty() {
+        words.push(product.join(" "));
+    }
+    if let Some(pid) = server.pid {
+        words.push(format!("process {pid}"));
+    }
+    if server.ports.is_empty() {
+        words.push("no port known".to_owned());
+    } else {
+        let ports: Vec<String> = server.ports.iter().map(u16::to_string).collect();
+        words.push(format!("ports {}", ports.join(" ")));
+    }
+    if let Some(cluster) = &server.cluster {
+        words.push(format!("cluster {cluster}"));
+    }
+    if let Some(role) = &server.role {
+        words.push(format!("role {role}"));
+    }
+    words.join(", ")
 }
 
 /// `Sun, 22 Nov 2026 03:12:07 GMT` in milliseconds, see RFC 9110 §5.6.7.

@@ -91,6 +91,11 @@ impl StateFolder {
     }
 
     /// Where records wait.
+    pub fn servers(&self) -> PathBuf {
+        self.file("servers.json")
+    }
+
+    /// Where records wait.
     pub fn spool(&self) -> PathBuf {
         self.file("spool")
     }

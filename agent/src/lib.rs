@@ -1,9 +1,10 @@
 //! `oc-agent`: the program on a host. It observes and reports; it listens on no port, starts no program but
 //! `systemctl show`, and changes nothing outside its state folder ([`install`] apart, which a person calls).
 //!
-//! One thread: sample on the boot clock's grid ([`schedule`]), number and keep the record ([`identity`], [`spool`]),
+//! One thread does all but that: sample on the boot clock's grid ([`schedule`]), number and keep the record ([`identity`], [`spool`]),
 //! send what is unacknowledged over one kept connection ([`session`], [`client`]). An acknowledgement counts only when
 //! its authentication code holds. Files under /proc stay open and are read again in place ([`collect`]).
+//! What servers are is said by declarative files ([`packs`]). Health probes have a thread of their own.
 //!
 //! It deliberately has no async runtime, no shell and no opinion about what the numbers mean.
 
@@ -20,6 +21,7 @@ pub mod install;
 pub mod lists;
 pub mod log;
 pub mod outbox;
+pub mod packs;
 pub mod policy;
 pub mod random;
 pub mod run;

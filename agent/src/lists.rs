@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::fleet::Collector;
 use protocol::keys::short_digest;
-use protocol::v1::section::{HeldSection, KIND_PROCESSES, KIND_SOCKETS, KIND_UNITS, Section};
+use protocol::v1::section::{
+    HeldSection, KIND_CONNECTIONS, KIND_PROCESSES, KIND_SERVERS, KIND_SOCKETS, KIND_UNITS, Section,
+};
 use protocol::wire;
 
 use crate::collect::{Lists, Outcome, Run, sockets};
@@ -44,14 +46,34 @@ const KINDS: &[(u16, Collector, Rhythm)] = &[
             watched_ms: 30_000,
         },
     ),
+    (
+        KIND_SERVERS,
+        Collector::Servers,
+        Rhythm {
+            usual_ms: 60_000,
+            watched_ms: 10_000,
+        },
+    ),
+    // After the servers: it tells whose a connection is.
+    (
+        KIND_CONNECTIONS,
+        Collector::Connections,
+        Rhythm {
+            usual_ms: 60_000,
+            watched_ms: 10_000,
+        },
+    ),
 ];
 
 /// After the start, before the first reading: what is costly is not in the way of the first report.
 const FIRST_AFTER_MS: u64 = 2_000;
+/// Of one list, however much happens.
+const PAUSE_MS: u64 = 5_000;
 
 #[derive(Debug, Default)]
 struct List {
     next_ms: u64,
+    read_ms: Option<u64>,
     body: Vec<u8>,
     digest: Option<[u8; 8]>,
     at_server: Option<[u8; 8]>,
@@ -114,9 +136,16 @@ impl ListsState {
         }
     }
 
-    /// Reads what is due.
-    pub fn read(&mut self, lists: &mut Lists, now_ns: u64, is_watched: bool) {
+    /// Reads what is due; `wall_ms` is the wall clock at `now_ns`.
+    pub fn read(&mut self, lists: &mut Lists, now_ns: u64, wall_ms: i64, is_watched: bool) {
         let now_ms = now_ns / 1_000_000;
+        // A server that stopped or does not answer is told soon.
+        if lists.servers.take_changed()
+            && let Some(list) = self.lists.get_mut(&KIND_SERVERS)
+            && let Some(read_ms) = list.read_ms
+        {
+            list.next_ms = list.next_ms.min(read_ms + PAUSE_MS);
+        }
         for (kind, collector, rhythm) in KINDS {
             let Some(list) = self.lists.get_mut(kind) else {
                 continue;
@@ -132,8 +161,9 @@ impl ListsState {
             let (body, outcome) = if self.off.contains(collector) {
                 (None, Outcome::Off)
             } else {
-                read(lists, *kind, now_ns, is_watched)
+                read(lists, *kind, now_ns, wall_ms, is_watched)
             };
+            list.read_ms = Some(now_ms);
             let is_first_look = *kind == KIND_PROCESSES && body.is_none();
             let wait_ms = match () {
                 () if is_watched => rhythm.watched_ms,
@@ -181,8 +211,22 @@ impl ListsState {
     }
 }
 
-fn read(lists: &mut Lists, kind: u16, now_ns: u64, is_watched: bool) -> (Option<Vec<u8>>, Outcome) {
+fn read(
+    lists: &mut Lists,
+    kind: u16,
+    now_ns: u64,
+    wall_ms: i64,
+    is_watched: bool,
+) -> (Option<Vec<u8>>, Outcome) {
     match kind {
+        KIND_SERVERS => {
+            let (list, outcome) = lists.servers.read(now_ns, wall_ms);
+            (list.map(|list| wire::encode(&list)), outcome)
+        }
+        KIND_CONNECTIONS => {
+            let (list, outcome) = lists.connections.read(&mut lists.servers, now_ns, wall_ms);
+            (list.map(|list| wire::encode(&list)), outcome)
+        }
         KIND_SOCKETS => {
             let (list, outcome) = sockets::read(is_watched);
             (list.map(|list| wire::encode(&list)), outcome)

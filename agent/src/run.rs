@@ -11,12 +11,14 @@ use protocol::v1::report::{Record, ReportAnswer};
 use protocol::{RECORDS_MAX, wire};
 
 use crate::client::Client;
+use crate::collect::servers::Setup;
 use crate::collect::{Collectors, Lists, Outcome, Roots, Run, boot_id};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::{Cursor, CursorFile, Identity, StateFolder, StateLock};
 use crate::lists::ListsState;
 use crate::outbox::{FactsState, RunsState};
+use crate::packs::Packs;
 use crate::policy::Policy;
 use crate::schedule::{
     Backoff, REFUSED_RETRY_MS, RETRY_AFTER_MS_MAX, clamp_interval_ms, next_sample_ms, phase_seed,
@@ -101,6 +103,8 @@ struct Running {
     /// This host's wall clock minus the server's, as last measured.
     clock_skew_ms: Option<i64>,
     spool_folder: std::path::PathBuf,
+    /// Where found servers are remembered.
+    servers_file: std::path::PathBuf,
 }
 
 impl Running {
@@ -174,10 +178,11 @@ impl Running {
             last_notes: Vec::new(),
             is_clock_told: false,
             disk_trouble: None,
-            lists: Lists::new(&roots),
+            lists: Lists::new(&roots, servers_setup(&config, Some(folder.servers()))),
             lists_state: ListsState::new(clock::boot_ms(), &config.off),
             clock_skew_ms: None,
             spool_folder: folder.spool(),
+            servers_file: folder.servers(),
             _lock: lock,
             identity,
             config,
@@ -198,6 +203,9 @@ impl Running {
         ));
         if let Some(finding) = &self.policy.finding {
             log::warn(format!("policy: {finding}"));
+        }
+        for refused in &self.lists.servers.packs().refused {
+            log::warn(format!("pack not in force: {refused}"));
         }
         if self.config.is_publish_enabled {
             log::warn(
@@ -253,7 +261,7 @@ impl Running {
     fn sample(&mut self, is_goodbye: bool) {
         let taken_boot_ms = clock::boot_ms();
         let taken_at_ms = clock::wall_ms();
-        let (groups, mut runs) = if is_goodbye {
+        let (mut groups, mut runs) = if is_goodbye {
             (Vec::new(), Vec::new())
         } else {
             let skew = self.clock_skew_ms.map(|ms| (Metric::ClockSkewMs, ms));
@@ -263,9 +271,14 @@ impl Running {
         if !is_goodbye {
             self.check_facts(taken_boot_ms, taken_at_ms);
             let is_watched = self.is_watched();
+            if !self.config.off.contains(&Collector::Servers) {
+                groups.extend(self.lists.servers.measure(clock::boot_ns()));
+            }
+            let (now_ns, wall_ms) = (clock::boot_ns(), clock::wall_ms());
             self.lists_state
-                .read(&mut self.lists, clock::boot_ns(), is_watched);
+                .read(&mut self.lists, now_ns, wall_ms, is_watched);
             runs.extend(self.lists_state.runs().cloned());
+            runs.extend(self.lists.servers.probes_run());
         }
         if let Some(trouble) = &self.disk_trouble {
             runs.push(Run {
@@ -614,6 +627,10 @@ impl Running {
                 return;
             }
         }
+        self.lists = Lists::new(
+            &Roots::default(),
+            servers_setup(&config, Some(self.servers_file.clone())),
+        );
         if config.off != self.config.off {
             self.collectors = Collectors::new(&Roots::default(), &config.off);
             self.lists_state = ListsState::new(clock::boot_ms(), &config.off);
@@ -664,6 +681,21 @@ impl Running {
                 "stopped; {waiting} records wait for the next start"
             )),
         }
+    }
+}
+
+/// The packs and probes that the settings ask for.
+pub fn servers_setup(config: &Config, memory: Option<std::path::PathBuf>) -> Setup {
+    let is_off = |collector| config.off.contains(&collector);
+    Setup {
+        // Without servers nothing is matched; processes still have their names.
+        packs: if is_off(Collector::Servers) {
+            Packs::default()
+        } else {
+            Packs::load(config.packs_dir())
+        },
+        memory: memory.filter(|_| !is_off(Collector::Servers)),
+        is_probing: !is_off(Collector::Servers) && !is_off(Collector::Probes),
     }
 }
 

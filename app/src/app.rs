@@ -11,13 +11,14 @@ use crate::clusters::{
 };
 use crate::enroll::AddNodePage;
 use crate::events::EventsPage;
-use crate::fleet::{NodePage, NodesListPage, OverviewPage, WallPage};
+use crate::fleet::{InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
 use crate::page::{Context, NotFoundPage};
 use crate::preferences::Preferences;
 use crate::search::SearchPage;
+use crate::topology::TopologyMapPage;
 use crate::ui::{Copied, IconSprite};
 
 /// The console. Routes are rendered whole before anything is sent (`SsrMode::Async`): it needs no scripts to assemble a
@@ -53,7 +54,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/clusters/:slug/events") view=ClusterEventsPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters/:slug/settings") view=ClusterSettingsPage ssr=SsrMode::Async />
                     <Route path=path!("/events") view=EventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
                     <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />

@@ -9,6 +9,7 @@ use crate::error::UiError;
 use crate::events::EventsPort;
 use crate::fleet::FleetPort;
 use crate::search::api::SearchPort;
+use crate::topology::TopologyPort;
 
 /// Who is asking: every port method takes it first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +34,12 @@ impl Operator {
 
 /// Everything the console needs of the server.
 pub trait Backend:
-    FleetPort + ClustersPort + EventsPort + EnrollPort + AccountPort + SearchPort
+    FleetPort + ClustersPort + EventsPort + TopologyPort + EnrollPort + AccountPort + SearchPort
 {
 }
-impl<T: FleetPort + ClustersPort + EventsPort + EnrollPort + AccountPort + SearchPort> Backend
-    for T
+impl<
+    T: FleetPort + ClustersPort + EventsPort + TopologyPort + EnrollPort + AccountPort + SearchPort,
+> Backend for T
 {
 }
 

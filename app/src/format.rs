@@ -173,6 +173,19 @@ pub fn duration_us(us: u32) -> String {
     }
 }
 
+/// Milliseconds with what decimals say something: `340 ms`, `1.9 ms`, `2.4 s`.
+pub fn millis(ms: f64) -> String {
+    if !ms.is_finite() {
+        UNKNOWN.to_owned()
+    } else if ms < 10.0 {
+        format!("{ms:.1}{THIN}ms")
+    } else if ms < 1_000.0 {
+        format!("{ms:.0}{THIN}ms")
+    } else {
+        format!("{}{THIN}s", significant(ms / 1_000.0))
+    }
+}
+
 /// How long ago, in whole seconds: `4 s`, and `0 s` for what is in the future by skew.
 pub fn age(now_ms: i64, at_ms: i64) -> String {
     match now_ms.saturating_sub(at_ms) {

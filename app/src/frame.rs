@@ -55,6 +55,7 @@ fn Navigation() -> impl IntoView {
         <nav class="rail" aria-label="Main">
             <ul>
                 <li><A href="/" exact=true><Icon name="layout-dashboard" />"Overview"</A></li>
+                <li><A href="/topology"><Icon name="network" />"Topology"</A></li>
                 <li><A href="/clusters"><Icon name="boxes" />"Clusters"</A></li>
                 <li><A href="/nodes"><Icon name="server" />"Nodes"</A></li>
                 <li><A href="/events"><Icon name="history" />"Events"</A></li>

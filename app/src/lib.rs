@@ -28,6 +28,7 @@ pub mod pages;
 pub mod preferences;
 pub mod search;
 pub mod shell;
+pub mod topology;
 pub mod ui;
 pub mod url;
 

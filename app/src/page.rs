@@ -115,6 +115,41 @@ where
     .into_any()
 }
 
+/// As [`followed`], for pages that say no ages: rendered again only when their data changes.
+pub fn followed_still<T>(
+    source: Followed<T>,
+    title: fn(&T) -> String,
+    view: fn(&T) -> AnyView,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
+{
+    let Followed { data, pick, now_ms } = source;
+    let live = expect_context::<Live>();
+    let context = expect_context::<Context>();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match data.await {
+                    Err(error) => Either::Left(view! { <Problem error /> }),
+                    Ok(first) => {
+                        context.focus_heading();
+                        let title = title(&first);
+                        // Counted references: the old view may still render while the next data loads.
+                        let shown = ArcRwSignal::new(first);
+                        keep_current(live, shown.clone(), pick, now_ms);
+                        Either::Right(view! {
+                            <Title text=title />
+                            {move || shown.with(view)}
+                        })
+                    }
+                }
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
 /// A further part of a page whose data [`followed`] shows already: no title, no problem of its own.
 pub fn followed_part<T>(source: Followed<T>, view: fn(&T, i64) -> AnyView) -> impl IntoView
 where

@@ -15,3 +15,4 @@ pub mod metric;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod topology;

@@ -13,7 +13,7 @@ use crate::config::{Flags, LogFormat, Settings};
 use crate::enroll::service::NewToken;
 use crate::events::Actor;
 use crate::health::limits::raise_open_files;
-use crate::{admin, backup, serve, web};
+use crate::{admin, backup, demo, serve, web};
 
 /// Watches and manages production systems.
 #[derive(Debug, Parser)]
@@ -121,9 +121,25 @@ enum ActionArgs {
     },
     /// A fleet of agents that are only simulated, for load and for trying things out
     #[command(
-        after_help = "Example:\n  operations-center simulate --server http://127.0.0.1:7700 --token-file token --agents 100"
+        after_help = "Examples:\n  operations-center simulate --server http://127.0.0.1:7700 --token-file token --agents 100\n  operations-center simulate --server http://127.0.0.1:7700 --token-file token --scenario shop.toml"
     )]
     Simulate(SimulateArgs),
+    /// A server with a simulated estate to try out; nothing of it stays
+    #[command(
+        long_about = "A server with a simulated estate to try out; nothing of it stays.\n\nPrints one line of JSON with url, user and password, then `ready URL` once every host has reported. Ctrl-C or SIGTERM ends it and removes its folder.",
+        after_help = "Example:\n  operations-center demo --listen 127.0.0.1:7700 --agents 60"
+    )]
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Address and port of this machine; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+    /// How many hosts
+    #[arg(long, default_value_t = 60)]
+    agents: u32,
 }
 
 #[derive(Debug, Args)]
@@ -256,6 +272,9 @@ enum EnrollTokenAction {
         /// Its nodes wait for an administrator
         #[arg(long)]
         review: bool,
+        /// Its hosts, and servers found on them, may go into the clusters that their own configuration names
+        #[arg(long)]
+        allow_suggestions: bool,
     },
     /// List tokens
     List,
@@ -332,9 +351,12 @@ struct SimulateArgs {
     /// File with the token
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// How many
+    /// How many; with a scenario as many as it has, unless said otherwise
+    #[arg(long, required_unless_present = "scenario")]
+    agents: Option<u32>,
+    /// File with clusters, traffic and failures (TOML)
     #[arg(long)]
-    agents: u32,
+    scenario: Option<PathBuf>,
     /// Between two reports of one agent
     #[arg(long, default_value = "10s")]
     interval: String,
@@ -383,6 +405,7 @@ pub fn main() -> ExitCode {
         } => local(&data, Command::AuditVerify),
         ActionArgs::Backup { data, action } => run_backup(&data, action),
         ActionArgs::Simulate(args) => run_simulate(args),
+        ActionArgs::Demo(args) => run_demo(&args),
     };
     ExitCode::from(code)
 }
@@ -438,9 +461,9 @@ fn print_openapi() -> u8 {
     }
 }
 
-fn start_log(format: LogFormat) {
+fn start_log(format: LogFormat, usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("OPSCENTER_LOG_FILTER")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -470,7 +493,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
             return 2;
         }
     };
-    start_log(settings.log);
+    start_log(settings.log, "info");
     tracing::debug!(open_files_max = raise_open_files(), "limits raised");
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -566,6 +589,7 @@ fn enroll_token(action: EnrollTokenAction) -> Command {
             ttl,
             uses,
             review,
+            allow_suggestions,
         } => Command::EnrollTokenCreate(NewToken {
             system,
             cluster,
@@ -573,6 +597,7 @@ fn enroll_token(action: EnrollTokenAction) -> Command {
             ttl,
             uses,
             review,
+            allows_suggestions: allow_suggestions,
         }),
         EnrollTokenAction::List => Command::EnrollTokenList,
         EnrollTokenAction::Revoke { id } => Command::EnrollTokenRevoke { id },
@@ -673,6 +698,29 @@ fn run_backup(data: &DataArgs, action: BackupAction) -> u8 {
     }
 }
 
+fn run_demo(args: &DemoArgs) -> u8 {
+    let demo = match demo::Demo::new(&args.listen, args.agents) {
+        Ok(demo) => demo,
+        Err(error) => {
+            complain(&error.to_string());
+            return error.exit_code();
+        }
+    };
+    start_log(LogFormat::Text, "warn");
+    raise_open_files();
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(demo.run(print)) {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&chain(&error));
+            error.exit_code()
+        }
+    }
+}
+
 fn run_simulate(args: SimulateArgs) -> u8 {
     let (plan, duration_ms) = match simulation(&args) {
         Ok(asked) => asked,
@@ -731,20 +779,34 @@ fn simulation(args: &SimulateArgs) -> Result<(simulator::Plan, u64), Vec<String>
             .transpose()
             .map_err(|error| problems.push(error.to_string()))
     });
-    let (Ok(server), Ok(token), Ok(interval_ms), Ok(duration_ms)) =
-        (server, token, interval_ms, duration_ms)
+    let scenario = scenario(args.scenario.as_deref()).map_err(|problem| problems.push(problem));
+    let (Ok(server), Ok(token), Ok(interval_ms), Ok(duration_ms), Ok(scenario)) =
+        (server, token, interval_ms, duration_ms, scenario)
     else {
         return Err(problems);
     };
+    let own_agents = scenario.as_ref().map_or(0, simulator::Scenario::nodes);
     let plan = simulator::Plan {
         server,
         token,
-        agents: args.agents,
+        agents: args.agents.unwrap_or(own_agents),
         interval_ms,
         seed: args.seed,
         state: args.state.clone(),
+        scenario,
+        cluster_tokens: std::collections::BTreeMap::new(),
     };
     Ok((plan, duration_ms))
+}
+
+/// Reads a scenario file, where one is named.
+fn scenario(path: Option<&Path>) -> Result<Option<simulator::Scenario>, String> {
+    let Some(path) = path else { return Ok(None) };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| format!("--scenario {shown}: {e}"))?;
+    let read = simulator::scenario::read(&text);
+    read.map(Some)
+        .map_err(|error| format!("--scenario {shown}:\n{error}"))
 }
 
 /// Runs a fleet; SIGINT and SIGTERM end it early, in good order.

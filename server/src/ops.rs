@@ -18,11 +18,13 @@ use crate::datadir::{DataDir, DataDirError};
 use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
+use crate::fleet::topics::Topics;
 use crate::fleet::writer::NewsHandle;
 use crate::health::disk::Disk;
 use crate::health::lanes::Lanes;
 use crate::health::meters::Meters;
 use crate::series::writer::{Writer, WriterHandle};
+use crate::topology::service::Topology;
 use crate::web::console::Console;
 use crate::web::install::AgentFile;
 
@@ -70,6 +72,10 @@ pub struct Inner {
     pub news: NewsHandle,
     /// What every host last said.
     pub live: Live,
+    /// What pages follow.
+    pub topics: Topics,
+    /// Who calls whom, and where the map draws it.
+    pub topology: Topology,
     /// Agents' sessions.
     pub sessions: Sessions,
     /// The server's identity towards agents.
@@ -108,6 +114,7 @@ impl Ops {
         let state = Db::open(&data.path().join("state.db"), &STATE_MIGRATIONS).await?;
         let metrics = Db::open(&data.path().join("metrics.db"), &METRICS_MIGRATIONS).await?;
         let live = Live::load(&state, &metrics, &clock).await?;
+        let topology = Topology::load(&state).await?;
         let (writer, handle) = Writer::load(metrics.clone()).await?;
         let writer_done = tokio::spawn(writer.run());
         let (news, news_done) = NewsHandle::start(state.clone());
@@ -119,6 +126,8 @@ impl Ops {
             writer: handle,
             news,
             live,
+            topics: Topics::default(),
+            topology,
             sessions: Sessions::default(),
             server_key,
             setup: SetupCode::default(),

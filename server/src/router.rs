@@ -21,7 +21,7 @@ use tracing::Span;
 use crate::auth::{gate, login};
 use crate::ops::Ops;
 use crate::web::{assets, forms, headers, openapi, pages, problems};
-use crate::{agents, enroll, events, fleet, health, series, web};
+use crate::{agents, enroll, events, fleet, health, series, topology, web};
 
 /// Greatest form or server function call.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -40,6 +40,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/nodes/{id}/series", get(series::api::find))
         .route("/clusters", get(fleet::clusters::api::list))
         .route("/clusters/{slug}", get(fleet::clusters::api::find))
+        .route("/topology", get(topology::api::find))
         .route("/events", get(events::api::list))
         .route("/openapi.json", get(openapi::document));
     let agent = Router::new()
@@ -73,9 +74,14 @@ pub fn router(ops: Ops) -> Router {
         .route("/setup", post(login::set_up))
         .route("/logout", post(login::sign_out))
         .route("/preferences", post(login::preferences))
+        .route("/topology/tidy", post(topology::api::tidy))
+        .route("/topology/move", post(topology::api::move_box))
         .route("/nodes/add", post(forms::add_node))
         .route("/nodes/add/revoke", post(forms::revoke_token))
         .route("/nodes/{id}/approve", post(forms::approve))
+        .route("/nodes/{id}/arrange", post(forms::arrange))
+        .route("/nodes/{id}/accept", post(forms::accept))
+        .route("/nodes/{id}/ignore", post(forms::ignore))
         .route("/nodes/by-host/{hostname}", get(forms::by_host))
         .route("/nodes/{id}/charts/{file}", get(fleet::export::chart_csv))
         .route("/clusters/{slug}/settings", post(forms::cluster_settings))

@@ -21,6 +21,7 @@ use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
 use crate::series;
+use crate::topology;
 
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -94,6 +95,21 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
+    serve_then(data, settings, |ops| {
+        say(&format!("ready {}", ops.base_url()));
+    })
+    .await
+}
+
+/// The same, but `ready` says that it answers.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve_then(
+    data: &Path,
+    settings: Settings,
+    ready: impl FnOnce(&Ops) + Send + 'static,
+) -> Result<(), ServeError> {
     let io = |doing| move |source| ServeError::Io { doing, source };
     // First, so that a taken port changes nothing on disk.
     let listen_error = |source| ServeError::Listen {
@@ -133,15 +149,16 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     }
     let disk = tokio::spawn(health::disk::watch(ops.clone()));
     let backups = tokio::spawn(backup::schedule::run(ops.clone()));
+    let topology = tokio::spawn(topology::service::run(ops.clone()));
     let metrics = metrics_listener(&ops).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
     let announce = tokio::spawn({
-        let (handle, base_url) = (handle.clone(), base_url.clone());
+        let (handle, ops) = (handle.clone(), ops.clone());
         async move {
             if handle.listening().await.is_some() {
                 tracing::info!(listen = %bound, url = base_url, "serving");
-                say(&format!("ready {base_url}"));
+                ready(&ops);
             }
         }
     });
@@ -166,7 +183,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
     announce.abort();
     stop.abort();
     // They only wait; nothing they do can be half done.
-    let _ended = tokio::join!(admin, disk, backups, metrics, history);
+    let _ended = tokio::join!(admin, disk, backups, topology, metrics, history);
     let socket = ops.admin_socket();
     ops.close().await;
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;

@@ -136,6 +136,8 @@ async fn no_acknowledged_report_is_lost_or_doubled_when_the_server_is_killed() {
         interval_ms: INTERVAL_MS,
         seed,
         state: None,
+        scenario: None,
+        cluster_tokens: BTreeMap::new(),
     };
     let running = Fleet::enroll(plan).await.unwrap().start(3_600_000).unwrap();
     for _ in 0..kills {

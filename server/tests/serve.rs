@@ -251,7 +251,11 @@ fn local_commands_do_the_same_with_and_without_a_server() {
         text(&alone.stdout).starts_with("oca_") && text(&alone.stdout).lines().count() == 1,
         "the token alone"
     );
-    assert_eq!(text(&run(&data, &["audit", "verify"], "").stdout), "ok 3\n");
+    // At least the person and the two tokens; a server on a disk that is nearly full notes that, too.
+    let verified = text(&run(&data, &["audit", "verify"], "").stdout);
+    let entries = verified.trim_end().strip_prefix("ok ");
+    let entries: u64 = entries.unwrap().parse().unwrap();
+    assert!((3..=5).contains(&entries), "{verified}");
     let server = start(&data, &[]);
     assert_eq!(server.setup, None, "there is an administrator");
 }

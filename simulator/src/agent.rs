@@ -95,6 +95,7 @@ pub(crate) async fn run(
         let end_ms = *end.borrow_and_update();
         let taken = book.take_due(now(), end_ms);
         counts.sent.fetch_add(taken, Ordering::Relaxed);
+        book.hold_back(now(), end_ms);
         let now_ms = clock::boot_ms();
         if book.is_done(now_ms, end_ms) {
             return book;

@@ -9,6 +9,7 @@ use protocol::v1::report::{Record, ReportAnswer};
 use protocol::{RECORDS_MAX, wire};
 
 use crate::link::{Claim, Heard, Refusal, Work};
+use crate::lists::Lists;
 use crate::machine::Machine;
 use crate::outcome::AckedRange;
 use crate::queue::Queue;
@@ -19,6 +20,9 @@ use crate::{DRAIN_MS, values};
 const RUNS_EVERY_MS: u64 = 60_000;
 /// The last try of a drain comes this long before its end.
 const LAST_TRY_MS: u64 = 2_000;
+
+/// While a host is cut off, when to see whether it still is.
+const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Both clocks of the simulating machine.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,8 @@ pub(crate) struct Effect {
 
 pub(crate) struct Book {
     machine: Machine,
+    /// Of a host of a scenario.
+    lists: Option<Lists>,
     numbers: Numbers,
     wants_new_epoch: bool,
     queue: Queue,
@@ -96,7 +102,14 @@ impl Book {
             is_last_taken: false,
             has_ended: false,
             machine,
+            lists: None,
         }
+    }
+
+    /// Makes it the book of a host of a scenario.
+    pub(crate) fn with_lists(mut self, lists: Lists) -> Self {
+        self.lists = Some(lists);
+        self
     }
 
     /// Takes a record if one is due; gives how many were taken. The last one before `end_ms` says goodbye.
@@ -122,18 +135,29 @@ impl Book {
             self.runs_due_ms = now.boot_ms + RUNS_EVERY_MS;
         }
         let up_s = self.machine.uptime_offset_s + now.boot_ms / 1_000;
+        let under_way = self
+            .lists
+            .as_ref()
+            .map_or(Vec::new(), |_| self.queue.sections());
+        let (groups, sections) = match &mut self.lists {
+            Some(lists) => (
+                lists.sample(&self.machine, now.wall_ms, up_s),
+                lists.due(&self.machine, now.wall_ms, &under_way),
+            ),
+            None => (values::sample(&self.machine, now.wall_ms, up_s), None),
+        };
         self.queue.push(Record {
             epoch: self.numbers.epoch,
             seq: self.numbers.seq,
             taken_boot_ms: now.boot_ms,
             taken_at_ms: now.wall_ms,
             boot_id: None,
-            groups: values::sample(&self.machine, now.wall_ms, up_s),
+            groups,
             facts: has_news.then(|| self.facts.clone()),
             collectors: are_runs_due.then(|| self.machine.collectors(now.wall_ms)),
             lost: None,
             goodbye: self.is_last_taken.then_some(true),
-            sections: None,
+            sections,
         });
         1
     }
@@ -142,6 +166,16 @@ impl Book {
     pub(crate) fn is_done(&self, now_ms: u64, end_ms: u64) -> bool {
         let is_drained = self.is_last_taken && self.queue.is_empty();
         self.has_ended || is_drained || now_ms >= end_ms.saturating_add(DRAIN_MS)
+    }
+
+    /// Waits while the scenario lets nothing from this host reach the server; not after the end, so that all is drained.
+    pub(crate) fn hold_back(&mut self, now: Now, end_ms: u64) {
+        let is_cut_off = |lists: &Lists| !lists.is_heard(now.wall_ms);
+        if now.boot_ms < end_ms && self.lists.as_ref().is_some_and(is_cut_off) {
+            self.next_try_ms = self
+                .next_try_ms
+                .max((now.boot_ms + LOOK_AGAIN_MS).min(end_ms));
+        }
     }
 
     /// What to send now, if it is time.
@@ -222,6 +256,9 @@ impl Book {
     /// Brings the numbers in line with what the server holds.
     fn settle(&mut self, answer: &HelloAnswer) {
         self.facts_at_server = answer.facts_digest;
+        if let Some(lists) = &mut self.lists {
+            lists.set_held(answer.sections.as_deref());
+        }
         let is_new_epoch = answer.epoch != self.numbers.epoch || self.wants_new_epoch;
         if is_new_epoch || answer.stored_seq > self.numbers.seq {
             // Within one epoch no number is given twice, whatever is answered.
@@ -250,6 +287,9 @@ impl Book {
             }
             if record.has_facts {
                 self.facts_at_server = Some(self.facts_digest);
+            }
+            if let Some(lists) = &mut self.lists {
+                lists.acked(&record.sections);
             }
             match self.acked.last_mut() {
                 Some(range) if range.epoch == record.epoch && range.last_seq + 1 == record.seq => {

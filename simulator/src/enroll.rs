@@ -52,17 +52,17 @@ pub(crate) async fn prove(
     })
 }
 
-/// An identity to enroll: its place in the fleet, its key, its name.
+/// An identity to enroll: its place in the fleet, its key, its name, and what lets it in.
 pub(crate) struct Candidate {
     pub(crate) index: usize,
     pub(crate) key: PrivateKey,
     pub(crate) hostname: String,
+    pub(crate) token: EnrollmentToken,
 }
 
 /// What enrolls whom.
 pub(crate) struct Enrolling {
     pub(crate) address: Address,
-    pub(crate) token: EnrollmentToken,
     pub(crate) server_key: [u8; 32],
     pub(crate) interval_s: u32,
 }
@@ -173,12 +173,12 @@ impl Enrolling {
 
     fn request(&self, candidate: &Candidate) -> Vec<u8> {
         handshake::enroll_request(
-            &self.token,
+            &candidate.token,
             &candidate.key,
             &self.server_key,
             &EnrollRequest {
                 protocol: protocol::CURRENT,
-                token_id: self.token.id,
+                token_id: candidate.token.id,
                 agent_key: candidate.key.public(),
                 hostname: candidate.hostname.clone(),
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),

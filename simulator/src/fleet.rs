@@ -1,5 +1,6 @@
 //! A fleet from its plan to its outcome.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,10 +16,14 @@ use crate::book::Book;
 use crate::client::{Address, Client};
 use crate::enroll::{self, Candidate, Enrolling};
 use crate::link::{Link, Speaker};
+use crate::lists::{Lists, Stage};
 use crate::machine::Machine;
 use crate::outcome::{AgentOutcome, Outcome, Progress, StartError, Summary};
+use crate::scenario::Scenario;
 use crate::schedule::phase_ms;
+use crate::sections::Subject;
 use crate::state::{Identity, StateFolder};
+use crate::world::World;
 use crate::{AGENTS_MAX, clock, random};
 
 /// Memory that the queues of all identities may take together.
@@ -43,18 +48,54 @@ pub struct Plan {
     pub seed: u64,
     /// Folder that keeps the identities; `None` forgets them.
     pub state: Option<PathBuf>,
+    /// What the hosts are, brought to the number of agents; `None`: hosts that have nothing to do with each other.
+    pub scenario: Option<Scenario>,
+    /// Tokens for the hosts of some clusters of the scenario, by slug; the others take [`Plan::token`].
+    pub cluster_tokens: BTreeMap<String, EnrollmentToken>,
 }
 
 /// Enrolled identities, ready to report.
 #[derive(Debug)]
 pub struct Fleet {
     plan: Plan,
+    world: Option<Arc<World>>,
     folder: StateFolder,
     server_key: [u8; 32],
     identities: Vec<Identity>,
 }
 
 impl Plan {
+    /// The scenario's hosts, as many as there are agents.
+    fn world(&self) -> Result<Option<Arc<World>>, StartError> {
+        let scaled = self.scenario.as_ref().map(|s| s.scaled(self.agents));
+        let scaled = scaled.transpose();
+        let scaled = scaled.map_err(|error| StartError::Usage(format!("the scenario: {error}")))?;
+        Ok(scaled.map(|scenario| Arc::new(World::new(scenario, self.seed))))
+    }
+
+    /// Host number `index`.
+    fn machine(&self, world: Option<&World>, index: u32) -> Machine {
+        let placed = world.and_then(|world| Some((world, world.place(index)?)));
+        placed.map_or_else(
+            || Machine::new(self.seed, index),
+            |(world, place)| {
+                Machine::placed(
+                    self.seed,
+                    index,
+                    place.cluster as u64,
+                    world.hostname(place),
+                )
+            },
+        )
+    }
+
+    /// The token of host number `index`.
+    fn token_of(&self, world: Option<&World>, index: u32) -> Option<EnrollmentToken> {
+        let cluster = world.and_then(|world| world.cluster(world.place(index)?));
+        let own = cluster.and_then(|cluster| self.cluster_tokens.get(&cluster.slug));
+        own.or(self.token.as_ref()).cloned()
+    }
+
     fn check(&self) -> Result<(), StartError> {
         if !(1..=AGENTS_MAX).contains(&self.agents) {
             return Err(StartError::Usage(format!(
@@ -85,10 +126,12 @@ impl Fleet {
     /// See [`StartError`]; what was enrolled until then is kept in the state folder, if there is one.
     pub async fn enroll(plan: Plan) -> Result<Self, StartError> {
         plan.check()?;
+        let world = plan.world()?;
         raise_file_limit(u64::from(plan.agents) + OTHER_FILES)?;
         let (folder, loaded) = StateFolder::open(plan.state.as_deref())?;
         let kept_key = loaded.as_ref().map(|(key, _)| *key);
-        let trusted = match (kept_key.map(|key| fingerprint(&key)), &plan.token) {
+        let a_token = plan.token.as_ref().or(plan.cluster_tokens.values().next());
+        let trusted = match (kept_key.map(|key| fingerprint(&key)), a_token) {
             (Some(kept), Some(token)) if kept != token.server_fingerprint => {
                 return Err(StartError::Usage(
                     "the identities in --state belong to another server than the token; name another folder"
@@ -112,6 +155,7 @@ impl Fleet {
         }
         let mut fleet = Self {
             plan,
+            world,
             folder,
             server_key,
             identities,
@@ -121,33 +165,39 @@ impl Fleet {
     }
 
     async fn enroll_missing(&mut self, wanted: usize) -> Result<(), StartError> {
-        let missing: Vec<Candidate> = (0u32..)
+        let world = self.world.as_deref();
+        let missing: Vec<(u32, &Identity)> = (0u32..)
             .zip(&self.identities)
             .take(wanted)
             .filter(|(_, identity)| identity.enrolled.is_none())
-            .map(|(index, identity)| Candidate {
-                index: index as usize,
-                key: identity.key.clone(),
-                hostname: Machine::new(self.plan.seed, index).hostname,
-            })
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let Some(token) = self.plan.token.clone() else {
+        let candidates: Option<Vec<Candidate>> = missing
+            .iter()
+            .map(|(index, identity)| {
+                Some(Candidate {
+                    index: *index as usize,
+                    key: identity.key.clone(),
+                    hostname: self.plan.machine(world, *index).hostname,
+                    token: self.plan.token_of(world, *index)?,
+                })
+            })
+            .collect();
+        let Some(candidates) = candidates else {
             return Err(StartError::Usage(format!(
-                "{} of the identities in --state are not enrolled yet and no token is given: use --token-file FILE, OPSCENTER_TOKEN or --token TOKEN",
+                "{} of the identities are not enrolled yet and no token is given for them: use --token-file FILE, OPSCENTER_TOKEN or --token TOKEN",
                 missing.len()
             )));
         };
         self.save(0)?;
         let enrolling = Enrolling {
             address: self.plan.server.clone(),
-            token,
             server_key: self.server_key,
             interval_s: self.plan.interval_s(),
         };
-        let (admitted, outcome) = enroll::enroll_all(enrolling, missing).await;
+        let (admitted, outcome) = enroll::enroll_all(enrolling, candidates).await;
         for one in admitted {
             if let Some(identity) = self.identities.get_mut(one.index) {
                 identity.key = one.key;
@@ -175,7 +225,10 @@ impl Fleet {
         let counts = Arc::new(Counts::new());
         let end = watch::Sender::new(began_ms.saturating_add(duration_ms));
         let process: [u8; 8] = random::bytes()?;
-        let booted_at_s = (clock::wall_ms() - i64::try_from(began_ms).unwrap_or(0)) / 1_000;
+        let began_at_ms = clock::wall_ms();
+        let booted_at_s = (began_at_ms - i64::try_from(began_ms).unwrap_or(0)) / 1_000;
+        let stage = self.world.clone();
+        let stage = stage.map(|world| Arc::new(Stage::new(world, began_at_ms)));
         let agents = u64::from(self.plan.agents);
         let queue_bytes_max = (QUEUES_BYTES_MAX / self.identities.len().max(1)).max(64 * 1024);
         let mut tasks = JoinSet::new();
@@ -183,7 +236,8 @@ impl Fleet {
             let Some(enrolled) = &identity.enrolled else {
                 continue;
             };
-            let machine = Machine::new(self.plan.seed, index);
+            let machine = self.plan.machine(self.world.as_deref(), index);
+            let world = self.world.as_deref();
             let speaker = Speaker {
                 key: identity.key.clone(),
                 server_key: self.server_key,
@@ -191,6 +245,9 @@ impl Fleet {
                 process,
                 boot_id: machine.boot_id(),
                 interval_s: self.plan.interval_s(),
+                suggested: world
+                    .and_then(|world| Subject::new(world, index, &machine, began_at_ms))
+                    .map(|subject| subject.suggested()),
             };
             let first_due_ms = began_ms + phase_ms(u64::from(index), agents, self.plan.interval_ms);
             let book = Book::new(
@@ -201,6 +258,10 @@ impl Fleet {
                 first_due_ms,
                 booted_at_s,
             );
+            let book = match &stage {
+                Some(stage) => book.with_lists(Lists::new(stage.clone(), index)),
+                None => book,
+            };
             let link = Link::new(Client::new(self.plan.server.clone()), speaker);
             let (counts, end) = (counts.clone(), end.subscribe());
             tasks.spawn(async move { (index, agent::run(book, link, counts, end).await) });

@@ -4,7 +4,7 @@ use protocol::handshake;
 use protocol::http::{Code, PATH_HELLO, PATH_REPORT};
 use protocol::keys::PrivateKey;
 use protocol::session::{RequestHead, SessionKeys};
-use protocol::v1::hello::{Hello, HelloAnswer};
+use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
 use protocol::v1::report::{Report, ReportAnswer};
 use protocol::wire;
 
@@ -20,6 +20,8 @@ pub(crate) struct Speaker {
     pub(crate) process: [u8; 8],
     pub(crate) boot_id: [u8; 16],
     pub(crate) interval_s: u32,
+    /// What its `agent.toml` would say.
+    pub(crate) suggested: Option<Suggested>,
 }
 
 /// Where an identity says its own record ends.
@@ -124,7 +126,7 @@ impl Link {
                 interval_s: self.speaker.interval_s,
                 wall_ms: clock::wall_ms(),
                 wants_new_epoch: claim.wants_new_epoch,
-                suggested: None,
+                suggested: self.speaker.suggested.clone(),
             },
         );
         let answer = self

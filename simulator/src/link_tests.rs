@@ -149,6 +149,7 @@ async fn hear(forgery: Forgery) -> (Heard, bool) {
         process: [4; 8],
         boot_id: [5; 16],
         interval_s: 1,
+        suggested: None,
     };
     let mut link = Link::new(Client::new(Address::parse(&url).unwrap()), speaker);
     let claim = Claim {

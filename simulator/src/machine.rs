@@ -50,7 +50,29 @@ pub struct Machine {
     index: u32,
 }
 
+/// The address of a host's interface number `interface`, unique in the fleet: in 10.0.0.0/8, never a network's first or
+/// last.
+pub fn address(index: u32, interface: u32) -> [u8; 4] {
+    let [_, _, high, low] = (index / 250).to_be_bytes();
+    let [.., host] = (index % 250 + 1).to_be_bytes();
+    let [.., net] = (16 * interface).to_be_bytes();
+    [10, net.wrapping_add(high), low, host]
+}
+
 impl Machine {
+    /// Host number `index` of a scenario; hosts of the same cluster (`kin`) are of the same size.
+    pub fn placed(fleet_seed: u64, index: u32, kin: u64, hostname: String) -> Self {
+        let model = Self::new(mix(fleet_seed, 9_000 + kin), 0);
+        let own = Self::new(fleet_seed, index);
+        Self {
+            seed: own.seed,
+            hostname,
+            uptime_offset_s: own.uptime_offset_s,
+            index,
+            ..model
+        }
+    }
+
     /// Host number `index` (from 0) of the fleet with this seed.
     pub fn new(fleet_seed: u64, index: u32) -> Self {
         let seed = mix(fleet_seed, u64::from(index) + 1);
@@ -130,7 +152,6 @@ impl Machine {
             1 => ("Debian GNU/Linux 13 (trixie)", "Linux 6.12.48+deb13-amd64"),
             _ => ("Rocky Linux 9.4 (Blue Onyx)", "Linux 5.14.0-427.el9.x86_64"),
         };
-        let [_, b, c, d] = self.index.to_be_bytes();
         let text = data_encoding::HEXLOWER.encode(&self.boot_id());
         Facts {
             hostname: self.hostname.clone(),
@@ -153,7 +174,9 @@ impl Machine {
                 .zip(0u32..)
                 .map(|(name, number)| Interface {
                     name: (*name).to_owned(),
-                    addresses: vec![format!("10.{}.{c}.{d}", 16 * number + u32::from(b))],
+                    addresses: vec![
+                        std::net::Ipv4Addr::from(address(self.index, number)).to_string(),
+                    ],
                     speed_mbit: Some(1_000),
                 })
                 .collect(),
@@ -225,6 +248,19 @@ mod tests {
         some(|m| m.interfaces.len() == 2);
         some(|m| m.mounts.iter().any(|mount| !mount.has_inodes));
         some(|m| m.cpu_count == 16);
+    }
+
+    #[test]
+    fn addresses_are_unique_and_fit_for_hosts() {
+        let mut seen = BTreeSet::new();
+        for index in 0..crate::AGENTS_MAX {
+            for interface in 0..2 {
+                let address = address(index, interface);
+                assert!(address[0] == 10 && (1..=250).contains(&address[3]));
+                assert!(seen.insert(address), "{address:?} twice");
+            }
+        }
+        assert_eq!(address(0, 0), [10, 0, 0, 1]);
     }
 
     #[test]

@@ -37,6 +37,7 @@ struct Queued {
     bytes: Vec<u8>,
     lost: Option<Span>,
     has_facts: bool,
+    sections: Vec<u16>,
 }
 
 /// A report's worth of records, oldest first.
@@ -49,12 +50,14 @@ pub(crate) struct Batch {
 }
 
 /// One record that left because it is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Acked {
     pub(crate) epoch: u32,
     pub(crate) seq: u64,
     pub(crate) digest: [u8; 8],
     pub(crate) has_facts: bool,
+    /// Kinds of the lists in it.
+    pub(crate) sections: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,12 @@ impl Queue {
         self.records.iter().any(|queued| queued.has_facts)
     }
 
+    /// Kinds of the lists in the records that wait.
+    pub(crate) fn sections(&self) -> Vec<u16> {
+        let waiting = self.records.iter().flat_map(|queued| &queued.sections);
+        waiting.copied().collect()
+    }
+
     /// Adds a record behind the others, telling in it what was dropped; the newest is always kept.
     pub(crate) fn push(&mut self, mut record: Record) {
         let now_ms = record.taken_boot_ms;
@@ -104,6 +113,7 @@ impl Queue {
             seq: record.seq,
             taken_ms: now_ms,
             has_facts: record.facts.is_some(),
+            sections: record.sections.iter().flatten().map(|s| s.kind).collect(),
             lost: span,
             bytes,
         });
@@ -164,6 +174,7 @@ impl Queue {
             seq: oldest.seq,
             digest: keys::short_digest(&oldest.bytes),
             has_facts: oldest.has_facts,
+            sections: oldest.sections,
         })
     }
 

@@ -10,7 +10,10 @@ use domain::metric::Metric;
 use protocol::v1::report::Group;
 
 use crate::machine::{Machine, Mount};
+use crate::products::product;
 use crate::random::{mix, unit};
+use crate::scenario::Cluster;
+use crate::world::{NodeState, Strain};
 
 const DAY_MS: i64 = 86_400_000;
 /// Spans of the noise and their weights; the weights sum to 1.
@@ -68,18 +71,35 @@ impl Samples {
 
 /// Everything a host measures at `t_ms` (wall clock), `up_s` seconds after its boot.
 pub fn sample(machine: &Machine, t_ms: i64, up_s: u64) -> Vec<Group> {
-    let busy = busy(machine, t_ms);
-    let mut groups = vec![host(machine, t_ms, up_s, busy)];
+    sample_under(machine, t_ms, up_s, &|_| Strain::default())
+}
+
+/// The same while the host is pressed; `strain` tells how hard at any instant of the wall clock.
+pub fn sample_under(
+    machine: &Machine,
+    t_ms: i64,
+    up_s: u64,
+    strain: &dyn Fn(i64) -> Strain,
+) -> Vec<Group> {
+    let pressed = strain(t_ms);
+    let busy = busy_under(machine, t_ms, pressed);
+    let mut groups = vec![host(machine, t_ms, up_s, busy, strain)];
     groups.extend(machine.mounts.iter().map(|mount| {
         let seed = mix(machine.seed, 300 + mount.mount_point.len() as u64);
-        filesystem(mount, seed, t_ms)
+        let is_pressed = mount.mount_point == "/var";
+        filesystem(
+            mount,
+            seed,
+            t_ms,
+            if is_pressed { pressed.disk } else { 0.0 },
+        )
     }));
     groups.extend(
         machine
             .disks
             .iter()
             .zip(400u64..)
-            .map(|(name, number)| disk(name, mix(machine.seed, number), t_ms, busy)),
+            .map(|(name, number)| disk(name, mix(machine.seed, number), t_ms, busy, pressed.disk)),
     );
     groups.extend(
         machine
@@ -100,17 +120,34 @@ fn busy(machine: &Machine, t_ms: i64) -> f64 {
     (level + swing * daylight(t_ms) + noise).clamp(0.01, 0.97)
 }
 
-fn host(machine: &Machine, t_ms: i64, up_s: u64, busy: f64) -> Group {
+/// The same under a strain.
+pub fn busy_under(machine: &Machine, t_ms: i64, strain: Strain) -> f64 {
+    toward(busy(machine, t_ms), 0.97, strain.cpu)
+}
+
+/// From `value` towards `end`, never back.
+fn toward(value: f64, end: f64, share: f64) -> f64 {
+    value + (end - value).max(0.0) * share
+}
+
+fn host(
+    machine: &Machine,
+    t_ms: i64,
+    up_s: u64,
+    busy: f64,
+    strain: &dyn Fn(i64) -> Strain,
+) -> Group {
     let mut samples = Samples(Vec::with_capacity(64));
+    let pressed = strain(t_ms);
     let noise = |what| walk(mix(machine.seed, what), t_ms);
-    cpu(&mut samples, busy, noise(110));
+    cpu(&mut samples, busy, noise(110), pressed.disk);
     let cpus = f64::from(machine.cpu_count);
     for (metric, lag_ms) in [
         (Metric::Load1, 30_000),
         (Metric::Load5, 150_000),
         (Metric::Load15, 450_000),
     ] {
-        let then = self::busy(machine, t_ms - lag_ms);
+        let then = busy_under(machine, t_ms - lag_ms, strain(t_ms - lag_ms));
         samples.put(metric, cpus * then * (1.0 + then * then));
     }
     samples.put(Metric::Processes, 140.0 + 20.0 * cpus + 40.0 * noise(111));
@@ -120,11 +157,12 @@ fn host(machine: &Machine, t_ms: i64, up_s: u64, busy: f64) -> Group {
         (3.0 * noise(112)).max(0.0).floor(),
     );
     samples.put(Metric::UptimeS, up_s as f64);
-    memory(&mut samples, machine, noise(120), t_ms);
+    memory(&mut samples, machine, noise(120), t_ms, pressed.memory);
     if machine.has_pressure {
         let waits =
             |factor: f64, what| (busy * busy * factor * (1.0 + noise(what))).clamp(0.0, 1.0);
-        let (memory, io) = (waits(0.02, 131), waits(0.08, 132));
+        let memory = toward(waits(0.02, 131), 0.2, pressed.memory);
+        let io = toward(waits(0.08, 132), 0.6, pressed.disk);
         samples.put(Metric::PressureCpuSomeRatio, waits(0.3, 130));
         samples.put(Metric::PressureMemorySomeRatio, memory);
         samples.put(Metric::PressureMemoryFullRatio, memory / 2.0);
@@ -135,7 +173,7 @@ fn host(machine: &Machine, t_ms: i64, up_s: u64, busy: f64) -> Group {
 }
 
 /// States of the processors; what is used is exactly their sum.
-fn cpu(samples: &mut Samples, busy: f64, noise: f64) {
+fn cpu(samples: &mut Samples, busy: f64, noise: f64, disk: f64) {
     let states = [
         (Metric::CpuUserRatio, 0.70 + 0.1 * noise),
         (Metric::CpuNiceRatio, 0.01),
@@ -150,14 +188,20 @@ fn cpu(samples: &mut Samples, busy: f64, noise: f64) {
         samples.put_stored(metric, stored);
     }
     samples.put_stored(Metric::CpuUsedRatio, used);
-    let waiting = (1.0 - busy) * 0.06 * (1.0 + noise);
+    let waiting = (1.0 - busy) * (0.06 * (1.0 + noise) + 0.5 * disk);
     samples.put(Metric::CpuIowaitRatio, waiting.max(0.0));
 }
 
-fn memory(samples: &mut Samples, machine: &Machine, noise: f64, t_ms: i64) {
-    let total = machine.memory_bytes as f64;
+/// Share of memory in use.
+fn memory_used(machine: &Machine, noise: f64, t_ms: i64, strain: f64) -> f64 {
     let level = 0.3 + 0.35 * unit(mix(machine.seed, 121));
     let used = (level + 0.08 * daylight(t_ms) + 0.12 * noise).clamp(0.05, 0.97);
+    toward(used, 0.96, strain)
+}
+
+fn memory(samples: &mut Samples, machine: &Machine, noise: f64, t_ms: i64, strain: f64) {
+    let total = machine.memory_bytes as f64;
+    let used = memory_used(machine, noise, t_ms, strain);
     let free = 1.0 - used;
     samples.put(Metric::MemoryUsedRatio, used);
     samples.put(Metric::MemoryAvailableBytes, (total * free).floor());
@@ -173,7 +217,7 @@ fn memory(samples: &mut Samples, machine: &Machine, noise: f64, t_ms: i64) {
 }
 
 /// Fills slowly and is cleaned once in a few days, as logs are.
-fn filesystem(mount: &Mount, seed: u64, t_ms: i64) -> Group {
+fn filesystem(mount: &Mount, seed: u64, t_ms: i64, strain: f64) -> Group {
     let mut samples = Samples(Vec::with_capacity(6));
     let size = mount.size_bytes as f64;
     let period_ms = DAY_MS * (2 + (mix(seed, 1) % 5) as i64);
@@ -181,6 +225,7 @@ fn filesystem(mount: &Mount, seed: u64, t_ms: i64) -> Group {
     let filling = shifted.rem_euclid(period_ms) as f64 / period_ms as f64;
     let level = 0.2 + 0.45 * unit(mix(seed, 3));
     let used = (level + 0.2 * filling + 0.01 * walk(seed, t_ms)).clamp(0.01, 0.99);
+    let used = toward(used, 0.98, strain);
     samples.put(Metric::FilesystemUsedRatio, used);
     samples.put(Metric::FilesystemFreeBytes, (size * (1.0 - used)).floor());
     if mount.has_inodes {
@@ -189,15 +234,16 @@ fn filesystem(mount: &Mount, seed: u64, t_ms: i64) -> Group {
     samples.group(mount.mount_point)
 }
 
-fn disk(name: &str, seed: u64, t_ms: i64, busy: f64) -> Group {
+fn disk(name: &str, seed: u64, t_ms: i64, busy: f64, strain: f64) -> Group {
     let mut samples = Samples(Vec::with_capacity(10));
     let rate = |what| (1.0 + walk(mix(seed, what), t_ms)).max(0.0) * busy;
-    let (reads, writes) = (rate(1) * 120.0, rate(2) * 200.0);
+    let (reads, writes) = (rate(1) * 120.0, rate(2) * 200.0 + 400.0 * strain);
     samples.put(Metric::DiskReadBytesPerS, reads * 24_000.0);
     samples.put(Metric::DiskWriteBytesPerS, writes * 16_000.0);
     samples.put(Metric::DiskReadsPerS, reads);
     samples.put(Metric::DiskWritesPerS, writes);
-    samples.put(Metric::DiskBusyRatio, ((reads + writes) / 800.0).min(1.0));
+    let busy = ((reads + writes) / 800.0).min(1.0);
+    samples.put(Metric::DiskBusyRatio, toward(busy, 0.95, strain));
     samples.group(name)
 }
 
@@ -213,6 +259,56 @@ fn interface(name: &str, seed: u64, t_ms: i64, busy: f64) -> Group {
     let dropping = walk(mix(seed, 3), t_ms) - 0.6;
     samples.put(Metric::NetworkDropsPerS, (dropping * 10.0).max(0.0));
     samples.group(name)
+}
+
+/// What a server's values follow from, besides its host.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// How it is.
+    pub state: &'a NodeState,
+    /// How hard its host is pressed.
+    pub strain: Strain,
+    /// Since its process began.
+    pub up_ms: i64,
+    /// At the last look; `None` before the first.
+    pub connections: Option<u32>,
+}
+
+/// Everything a host measures of its server, whose key is `key`. Of one that does not run: only that.
+pub fn server(machine: &Machine, cluster: &Cluster, key: &str, t_ms: i64, load: Load<'_>) -> Group {
+    let product = product(cluster);
+    let mut samples = Samples(Vec::with_capacity(20));
+    let has_answer = product.probe.is_none() || load.state.is_healthy;
+    let is_up = load.state.is_running() && has_answer;
+    samples.put(Metric::ServerUp, f64::from(u8::from(is_up)));
+    samples.put(Metric::ServerRestarts, f64::from(load.state.restarts));
+    if !load.state.is_running() {
+        return samples.group(key);
+    }
+    let noise = |what| walk(mix(machine.seed, what), t_ms);
+    let busy = busy_under(machine, t_ms, load.strain);
+    // A process that just began is still loading.
+    let warmth = (load.up_ms as f64 / 60_000.0).clamp(0.3, 1.0);
+    let used = memory_used(machine, noise(120), t_ms, load.strain.memory) * warmth;
+    let connections = f64::from(load.connections.unwrap_or(0));
+    samples.put(Metric::ServerCpuUsedRatio, busy * (0.82 + 0.1 * noise(600)));
+    let memory = machine.memory_bytes as f64 * used * product.memory_share;
+    samples.put(Metric::ServerMemoryBytes, memory.floor());
+    let threads = f64::from(product.threads) * (1.0 + 0.3 * busy) + connections * 0.2;
+    samples.put(Metric::ServerThreads, threads.floor());
+    let files = 40.0 + f64::from(product.threads) * 0.5 + connections;
+    samples.put(Metric::ServerOpenFiles, files.floor());
+    samples.put(Metric::ServerUptimeS, (load.up_ms.max(0) / 1_000) as f64);
+    samples.put(Metric::ServerProcesses, f64::from(product.processes));
+    if product.probe.is_some() {
+        let slow = if load.state.is_healthy { 1.0 } else { 6.0 };
+        let ms = 4.0 * slow * (1.0 + 8.0 * busy * busy) * (1.2 + noise(601));
+        samples.put(Metric::ServerProbeMs, ms);
+    }
+    if load.connections.is_some() {
+        samples.put(Metric::ServerConnections, connections);
+    }
+    samples.group(key)
 }
 
 #[cfg(test)]
@@ -241,11 +337,58 @@ mod tests {
         1_700_000_000_000i64..1_900_000_000_000
     }
 
+    fn strains() -> impl Strategy<Value = Strain> {
+        let share = || prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
+        (share(), share(), share()).prop_map(|(cpu, memory, disk)| Strain { cpu, memory, disk })
+    }
+
+    #[test]
+    fn a_strain_is_seen_in_what_it_presses_and_only_there() {
+        let machine = Machine::new(3, 1);
+        let t_ms = 1_770_000_000_000;
+        let values = |strain: Strain| by_metric(&sample_under(&machine, t_ms, 77, &|_| strain));
+        let calm = values(Strain::default());
+        assert_eq!(calm, by_metric(&sample(&machine, t_ms, 77)));
+        let none = Strain::default();
+        let host = |metric| (String::new(), metric);
+        let var = ("/var".to_owned(), Metric::FilesystemUsedRatio);
+        for (strain, key, least, untouched) in [
+            (
+                Strain { cpu: 1.0, ..none },
+                host(Metric::CpuUsedRatio),
+                950,
+                var.clone(),
+            ),
+            (
+                Strain {
+                    memory: 1.0,
+                    ..none
+                },
+                host(Metric::MemoryUsedRatio),
+                950,
+                host(Metric::CpuUsedRatio),
+            ),
+            (
+                Strain { disk: 1.0, ..none },
+                var.clone(),
+                970,
+                host(Metric::MemoryUsedRatio),
+            ),
+        ] {
+            let pressed = values(strain);
+            assert!(
+                pressed[&key] >= least && pressed[&key] > calm[&key],
+                "{key:?}"
+            );
+            assert_eq!(pressed[&untouched], calm[&untouched]);
+        }
+    }
+
     proptest! {
         #[test]
-        fn every_value_is_possible_and_related_values_agree(seed: u64, index in 0u32..10_000, t_ms in instants()) {
+        fn every_value_is_possible_and_related_values_agree(seed: u64, index in 0u32..10_000, t_ms in instants(), strain in strains()) {
             let machine = Machine::new(seed, index);
-            let values = by_metric(&sample(&machine, t_ms, 77));
+            let values = by_metric(&sample_under(&machine, t_ms, 77, &|_| strain));
             for ((instance, metric), stored) in &values {
                 prop_assert!(*stored >= 0, "{:?} {}", metric, stored);
                 prop_assert_eq!(instance.is_empty(), metric.wire() < 40);

@@ -75,6 +75,8 @@ fn plan(url: &str) -> Plan {
         interval_ms: 1_000,
         seed: 1,
         state: None,
+        scenario: None,
+        cluster_tokens: std::collections::BTreeMap::new(),
     }
 }
 

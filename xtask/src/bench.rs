@@ -14,6 +14,7 @@ mod host;
 mod http;
 mod lab;
 mod meter;
+mod pages;
 mod program;
 mod proxy;
 mod server;
@@ -35,6 +36,7 @@ Usage: cargo xtask bench [NAME] [--secs N] [--windows N] [--json]
   agent           what an agent costs: CPU, memory, bytes, size, start; beside node_exporter
   server          what a report costs the server, with 100 to 10,000 agents; beside Prometheus
   history         what a day of samples takes on disk, before and after sealing
+  pages           what pages cost with 1,000 nodes: a first paint, and 1,000 live viewers
 
   --secs N        length of a window, a multiple of 10 (default 60)
   --windows N     so many windows; figures are medians of them (default 1)
@@ -51,7 +53,7 @@ Example: cargo xtask bench agent --windows 3
     main: bench,
 };
 
-const BENCHES: &[Bench] = &[agent::BENCH, server::BENCH, history::BENCH];
+const BENCHES: &[Bench] = &[agent::BENCH, server::BENCH, history::BENCH, pages::BENCH];
 
 /// A benchmark is chosen by its bare name, which [`Args`] sees as a switch without dashes.
 const SWITCHES: [&str; BENCHES.len() + 1] = {

@@ -12,6 +12,7 @@ mod bench;
 mod cargo;
 mod check;
 mod clock;
+mod demo;
 mod fuzz;
 mod process;
 mod release;
@@ -58,6 +59,7 @@ pub struct Context {
 
 const COMMANDS: &[Command] = &[
     run::COMMAND,
+    demo::COMMAND,
     watch::COMMAND,
     check::COMMAND,
     test::COMMAND,

@@ -4,18 +4,23 @@
 //! text, so that recorded kernels and hostile bytes can be tabled. What a host lacks is said, never zero; a rate needs
 //! two readings of the same counter and is absent otherwise.
 
+pub mod connections;
 mod counters;
 mod cpu;
 mod disk;
 mod facts;
 mod file;
 mod filesystem;
+mod home;
 mod load;
 mod memory;
 mod network;
+mod owners;
 mod pressure;
+mod process;
 mod processes;
 mod reboot;
+pub mod servers;
 pub mod sockets;
 mod sockstat;
 mod temperature;
@@ -141,14 +146,20 @@ pub struct Lists {
     pub top: top::Top,
     /// Services.
     pub units: units::UnitsReader,
+    /// Servers that packs found.
+    pub servers: servers::Inventory,
+    /// Who talks to whom.
+    pub connections: connections::ConnectionsReader,
 }
 
 impl Lists {
     /// Nothing read yet.
-    pub fn new(roots: &Roots) -> Self {
+    pub fn new(roots: &Roots, setup: servers::Setup) -> Self {
         Self {
             top: top::Top::new(roots),
             units: units::UnitsReader::new(roots),
+            servers: servers::Inventory::new(roots, setup),
+            connections: connections::ConnectionsReader::default(),
         }
     }
 }

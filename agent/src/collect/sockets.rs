@@ -22,17 +22,44 @@ const ERROR: u16 = 2;
 const TCP: u8 = 6;
 const FAMILIES: [u8; 2] = [2, 10];
 const LISTEN: u8 = 10;
+const TIME_WAIT: u8 = 6;
+const CLOSED: u8 = 7;
+/// A connection without an answer yet.
+pub const SYN_SENT: u8 = 2;
+/// `idiag_timer` while something is sent again.
+const TIMER_RETRANSMIT: u8 = 1;
+/// Attribute since Linux 5.8.
+const INET_DIAG_CGROUP_ID: u16 = 21;
+/// Length of `inet_diag_msg`.
+const MESSAGE_BYTES: usize = 72;
 /// All but TIME_WAIT, whose number /proc/net/sockstat tells, and LISTEN.
-const CONNECTED: u32 = !((1 << 6) | (1 << LISTEN));
+const CONNECTED: u32 = !((1 << TIME_WAIT) | (1 << LISTEN));
+/// Bits of states, for [`dump`]: those that listen, and all that are or were just now connected.
+pub const LISTENING: u32 = 1 << LISTEN;
+/// See [`LISTENING`].
+pub const ALL_CONNECTED: u32 = !((1 << LISTEN) | (1 << CLOSED));
 /// Messages of one answer, against a kernel that never says it is done.
 const READS_MAX: usize = 100_000;
 
 /// What one socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Socket {
-    state: u8,
-    address: IpAddr,
-    port: u16,
+pub struct Socket {
+    /// As the kernel numbers it.
+    pub state: u8,
+    /// Sent again and not acknowledged yet?
+    pub is_retransmitting: bool,
+    /// This end.
+    pub address: IpAddr,
+    /// Of this end.
+    pub port: u16,
+    /// The other end.
+    pub peer: IpAddr,
+    /// Of the other end.
+    pub peer_port: u16,
+    /// By which processes hold it; 0 when none does.
+    pub inode: u32,
+    /// Number of the control group it was made in, where the kernel tells it.
+    pub control_group: Option<u64>,
 }
 
 /// Asks the kernel.
@@ -47,14 +74,29 @@ pub fn read(is_counting: bool) -> (Option<Sockets>, Outcome) {
             });
             (Some(sockets), Outcome::Ok(note))
         }
-        Err(
-            error @ (nix::Error::EPROTONOSUPPORT | nix::Error::EAFNOSUPPORT | nix::Error::ENOENT),
-        ) => (
-            None,
-            Outcome::Absent(format!("this kernel has no socket diagnosis: {error}")),
-        ),
-        Err(error) => (None, Outcome::Failed(format!("socket diagnosis: {error}"))),
+        Err(error) => (None, no_answer(error)),
     }
+}
+
+/// Why there is no list.
+pub fn no_answer(error: nix::Error) -> Outcome {
+    match error {
+        nix::Error::EPROTONOSUPPORT | nix::Error::EAFNOSUPPORT | nix::Error::ENOENT => {
+            Outcome::Absent(format!("this kernel has no socket diagnosis: {error}"))
+        }
+        error => Outcome::Failed(format!("socket diagnosis: {error}")),
+    }
+}
+
+/// All TCP sockets in these states, of both families.
+///
+/// # Errors
+/// The kernel has no such thing or does not answer.
+pub fn all(states: u32, mut each: impl FnMut(Socket)) -> nix::Result<()> {
+    for family in FAMILIES {
+        dump(family, states, &mut each)?;
+    }
+    Ok(())
 }
 
 fn ask(is_counting: bool) -> nix::Result<Sockets> {
@@ -153,21 +195,44 @@ fn read_messages(mut bytes: &[u8], each: &mut impl FnMut(Socket)) -> nix::Result
     Ok(true)
 }
 
-/// `inet_diag_msg`: family, state, two bytes, ports in network order, source address.
+/// `inet_diag_msg`: family, state, timer, retransmissions, ports in network order, addresses; its inode last.
 fn socket_of(body: &[u8]) -> Option<Socket> {
-    let [family, state, _, _, p0, p1, _, _] = *body.first_chunk::<8>()?;
-    let source: [u8; 16] = body.get(8..24)?.try_into().ok()?;
-    let [a, b, c, d, ..] = source;
-    let address = match family {
-        2 => IpAddr::from(Ipv4Addr::new(a, b, c, d)),
-        10 => IpAddr::from(Ipv6Addr::from(source)),
-        _ => return None,
+    let (message, attributes) = body.split_at_checked(MESSAGE_BYTES)?;
+    let [family, state, timer, retransmits, p0, p1, q0, q1] = *message.first_chunk::<8>()?;
+    let address = |at: usize| {
+        let bytes: [u8; 16] = message.get(at..at + 16)?.try_into().ok()?;
+        let [a, b, c, d, ..] = bytes;
+        match family {
+            2 => Some(IpAddr::from(Ipv4Addr::new(a, b, c, d))),
+            10 => Some(IpAddr::from(Ipv6Addr::from(bytes))),
+            _ => None,
+        }
     };
     Some(Socket {
         state,
-        address,
+        is_retransmitting: timer == TIMER_RETRANSMIT && retransmits > 0,
+        address: address(8)?,
         port: u16::from_be_bytes([p0, p1]),
+        peer: address(24)?,
+        peer_port: u16::from_be_bytes([q0, q1]),
+        inode: u32::from_ne_bytes(*message.last_chunk::<4>()?),
+        control_group: attribute(attributes, INET_DIAG_CGROUP_ID)
+            .and_then(|value| value.first_chunk::<8>())
+            .map(|bytes| u64::from_ne_bytes(*bytes)),
     })
+}
+
+/// `nlattr`: length with its head, kind, value; each begins at a multiple of four.
+fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    while let Some([l0, l1, k0, k1]) = bytes.first_chunk::<4>() {
+        let len = usize::from(u16::from_ne_bytes([*l0, *l1]));
+        let value = bytes.get(4..len)?;
+        if u16::from_ne_bytes([*k0, *k1]) == wanted {
+            return Some(value);
+        }
+        bytes = bytes.get(len.next_multiple_of(4)..)?;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -195,6 +260,39 @@ mod tests {
         let established = sockets.states.iter().find(|(state, _)| *state == 1);
         assert!(established.is_some_and(|(_, count)| *count >= 2));
         assert_eq!(read(false).0.unwrap().states, []);
+    }
+
+    #[test]
+    fn both_ends_and_whose_it_is_are_told() {
+        use std::os::fd::AsRawFd;
+        let listener = std::net::TcpListener::bind("[::1]:0")
+            .or_else(|_| std::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let there = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(there).unwrap();
+        let here = client.local_addr().unwrap();
+        let mut found = Vec::new();
+        if all(ALL_CONNECTED, |socket| found.push(socket)).is_err() {
+            return;
+        }
+        let ours = found
+            .iter()
+            .find(|socket| (socket.address, socket.port) == (here.ip(), here.port()))
+            .unwrap();
+        assert_eq!((ours.state, ours.is_retransmitting), (1, false));
+        assert_eq!((ours.peer, ours.peer_port), (there.ip(), there.port()));
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", client.as_raw_fd())).unwrap();
+        assert_eq!(link.to_str().unwrap(), format!("socket:[{}]", ours.inode));
+    }
+
+    #[test]
+    fn attributes_are_read_to_their_end() {
+        let bytes = [5, 0, 5, 0, 9, 0, 0, 0, 12, 0, 21, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(attribute(&bytes, 5), Some(&[9][..]));
+        assert_eq!(attribute(&bytes, 21).map(<[u8]>::len), Some(8));
+        assert_eq!(attribute(&bytes, 7), None);
+        assert_eq!(attribute(&[0, 0, 5, 0, 1], 7), None);
+        assert_eq!(attribute(&[200, 0, 5, 0, 1], 5), None);
     }
 
     proptest! {

@@ -21,7 +21,7 @@ const WORDS: &[&str] = &[
     "show",
     "--no-pager",
     "--property=Id,LoadState,ActiveState,SubState,NRestarts,Description",
-    "*.service",
+    "--",
 ];
 const PROGRAMS: &[&str] = &["/usr/bin/systemctl", "/bin/systemctl"];
 
@@ -39,19 +39,8 @@ impl UnitsReader {
 
     /// Asks systemd.
     pub fn read(&self) -> (Option<Units>, Outcome) {
-        // As sd_booted(3): the folder is there exactly where systemd is the init.
-        if !self.marker.is_dir() {
-            return (
-                None,
-                Outcome::Absent("systemd does not run this host".to_owned()),
-            );
-        }
-        let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
-            return (None, Outcome::Absent("there is no systemctl".to_owned()));
-        };
-        match ask(program) {
-            Ok(text) => {
-                let units = parse(&text);
+        match self.ask(&["*.service"]) {
+            Ok(units) => {
                 let note = (units.left_out > 0).then(|| {
                     format!(
                         "{} services beyond {UNITS_MAX} are left out",
@@ -60,14 +49,38 @@ impl UnitsReader {
                 });
                 (Some(units), Outcome::Ok(note))
             }
-            Err(reason) => (None, Outcome::Failed(reason)),
+            Err(outcome) => (None, outcome),
+        }
+    }
+
+    /// The state of some services.
+    ///
+    /// # Errors
+    /// How asking ended without an answer.
+    pub fn states(&self, names: &[&str]) -> Result<Vec<Unit>, Outcome> {
+        self.ask(names).map(|units| units.units)
+    }
+
+    fn ask(&self, names: &[&str]) -> Result<Units, Outcome> {
+        // As sd_booted(3): the folder is there exactly where systemd is the init.
+        if !self.marker.is_dir() {
+            let reason = "systemd does not run this host".to_owned();
+            return Err(Outcome::Absent(reason));
+        }
+        let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).is_file()) else {
+            return Err(Outcome::Absent("there is no systemctl".to_owned()));
+        };
+        match ask(program, names) {
+            Ok(text) => Ok(parse(&text)),
+            Err(reason) => Err(Outcome::Failed(reason)),
         }
     }
 }
 
-fn ask(program: &str) -> Result<String, String> {
+fn ask(program: &str, names: &[&str]) -> Result<String, String> {
     let mut child = Command::new(program)
         .args(WORDS)
+        .args(names)
         .env_clear()
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
@@ -220,10 +233,14 @@ mod tests {
         };
         let path = program.to_str().unwrap();
         write("#!/bin/sh\necho Id=x; exit 4\n");
-        assert!(ask(path).unwrap_err().contains("exit status: 4"));
+        assert!(
+            ask(path, &["*.service"])
+                .unwrap_err()
+                .contains("exit status: 4")
+        );
         write("#!/bin/sh\nwhile :; do echo; done\n");
-        assert!(ask(path).is_err());
-        assert!(ask("/nonexistent/systemctl").is_err());
+        assert!(ask(path, &["*.service"]).is_err());
+        assert!(ask("/nonexistent/systemctl", &[]).is_err());
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl SilenceRow {
 }
 
 /// What `/clusters` was asked to show; all of it comes from the URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClustersQuery {
     /// Free text: matches slug, system, product.
     pub q: String,

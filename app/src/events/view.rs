@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::view::EventRow;
 
 /// What `/events` was asked to show; all of it comes from the URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EventsQuery {
     /// Only this kind, such as "node enrolled".
     pub kind: String,

@@ -6,10 +6,11 @@ use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
 use super::view::{
-    ChartSet, LiveMessage, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
+    ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
     RangeQuery,
 };
 use crate::error::UiError;
+use crate::live::message::LiveMessage;
 #[cfg(feature = "ssr")]
 use crate::{
     backend::{backend, operator},
@@ -30,6 +31,8 @@ pub trait FleetPort: Send + Sync {
     ) -> Result<NodesPage, UiError>;
     /// A node's page.
     async fn node(&self, who: &crate::backend::Operator, id: &str) -> Result<NodeDetail, UiError>;
+    /// What was found and waits for a decision.
+    async fn inbox(&self, who: &crate::backend::Operator) -> Result<Inbox, UiError>;
     /// Its charts, drawn.
     async fn charts(
         &self,
@@ -74,6 +77,12 @@ pub async fn list_nodes(query: NodesQuery) -> Result<NodesPage, UiError> {
 #[server(prefix = "/fn", endpoint = "node")]
 pub async fn load_node(id: String) -> Result<NodeDetail, UiError> {
     answer(async move { backend()?.node(&operator()?, &id).await }).await
+}
+
+/// What was found and waits for a decision.
+#[server(prefix = "/fn", endpoint = "inbox")]
+pub async fn load_inbox() -> Result<Inbox, UiError> {
+    answer(async { backend()?.inbox(&operator()?).await }).await
 }
 
 /// With what the reader's own cookies say of units and clock.

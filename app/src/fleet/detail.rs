@@ -9,12 +9,15 @@ use super::api;
 use super::charts::charts;
 use super::crosshair::Crosshair;
 use super::parts::{events, node_badge};
+use super::place::place_form;
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
 use super::sections::{FailedServices, NodeLists};
+use super::server;
 use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
 use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
+use crate::account::api::load_form_feedback;
 use crate::error::UiError;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
@@ -42,6 +45,7 @@ pub fn NodePage() -> impl IntoView {
         },
     );
     let sections = Resource::new_blocking(move || id.get(), api::load_sections);
+    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
@@ -72,6 +76,12 @@ pub fn NodePage() -> impl IntoView {
         <NodeCharts node asked range id />
         {followed_part(source(), tail)}
         <NodeLists node sections />
+        <Transition>
+            {move || Suspend::new(async move {
+                let feedback = feedback.await.ok().flatten();
+                node.await.ok().map(|node| place_form(&node, feedback))
+            })}
+        </Transition>
     }
     .into_any()
 }
@@ -79,6 +89,9 @@ pub fn NodePage() -> impl IntoView {
 fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
     let row = &node.row;
     let cluster = url::cluster(&row.cluster);
+    let host = node.server.is_some().then(
+        || view! { <li><a href=url::node(&node.host_node_id)><bdi>{row.host_name.clone()}</bdi></a></li> },
+    );
     let reason = row
         .reason
         .clone()
@@ -94,6 +107,7 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
                 <li><a href="/nodes">"Nodes"</a></li>
                 <li><bdi>{row.system.clone()}</bdi></li>
                 <li><a href=cluster><bdi>{row.cluster.clone()}</bdi></a></li>
+                {host}
                 <li aria-current="page"><bdi>{row.name.clone()}</bdi></li>
             </ol>
         </nav>
@@ -110,11 +124,20 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
 
 /// What there is to know before the numbers, what it is, and how it does.
 fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
+    if let Some(facts) = &node.server {
+        return view! {
+            {server::admission(node)}
+            {server::identity(node, facts, now_ms)}
+            {server::values(node, facts)}
+        }
+        .into_any();
+    }
     view! {
         {notes(node)}
         {node.may_approve.then(|| approval(node))}
         {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
         {if node.row.last_report_at_ms.is_some() { values(node) } else { waiting(node, now_ms) }}
+        {server::on_host(node)}
     }
     .into_any()
 }
@@ -322,7 +345,13 @@ fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>, crossha
 }
 
 fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
-    let facts = node.facts.as_ref();
+    // A server's page says what is its own; the machine has a page, too.
+    let facts = node.facts.as_ref().filter(|_| node.server.is_none());
+    let runs: &[_] = if node.server.is_none() {
+        &node.collectors
+    } else {
+        &[]
+    };
     let happened = (!node.events.is_empty()).then(|| {
         let events = events(&node.events, now_ms);
         view! { <Panel title="Events" id="events">{events}</Panel> }
@@ -331,7 +360,7 @@ fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
         <div class="node-tables">
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
-            {collectors(&node.collectors)}
+            {collectors(runs)}
             {happened}
         </div>
     }

@@ -27,6 +27,10 @@ pub enum ValueKind {
     Number,
     /// Whole things.
     Count,
+    /// Bytes in powers of 1024.
+    Bytes,
+    /// Milliseconds.
+    Millis,
     /// Bytes per second in powers of 1024.
     BytesPerS,
     /// From bytes per second: decimal bits per second.
@@ -44,6 +48,8 @@ pub fn value(kind: ValueKind, value: f64) -> String {
         ValueKind::Number => format::load(value, None),
         // A cast to u64 stops at 0 and at its limit.
         ValueKind::Count => format::count(value.round() as u64),
+        ValueKind::Bytes => format::bytes(value),
+        ValueKind::Millis => format::millis(value),
         ValueKind::BytesPerS => format::bytes_per_s(value),
         ValueKind::BitsPerS => format::bits_per_s(value),
         ValueKind::PerS => format::per_s(value),

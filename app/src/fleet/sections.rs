@@ -37,7 +37,7 @@ pub fn FailedServices(
     view! {
         <Transition>
             {move || Suspend::new(async move {
-                node.await.ok()?;
+                node.await.ok().filter(|node| node.server.is_none())?;
                 let words = failed_words(&sections.await.ok()?)?;
                 Some(view! {
                     <p class="node-note" data-status=Status::Warning.as_str()>
@@ -64,7 +64,8 @@ pub fn NodeLists(
         <Transition>
             {move || Suspend::new(async move {
                 // A node that cannot be shown, or never reported, has said so already.
-                node.await.ok().filter(|node| node.row.last_report_at_ms.is_some())?;
+                // A server has what its own page says; the lists are its host's.
+                node.await.ok().filter(|node| node.row.last_report_at_ms.is_some() && node.server.is_none())?;
                 Some(match sections.await {
                     Ok(lists) => panels(&lists),
                     Err(error) => problem(&error, sections),

@@ -1,6 +1,6 @@
 //! What the fleet's pages show: plain data, made by the server, the same on both sides of hydration.
 
-use domain::fleet::{CollectorOutcome, Facts, Liveness, Sections, Status};
+use domain::fleet::{Admission, CollectorOutcome, Facts, Liveness, Sections, ServerFacts, Status};
 use domain::metric::{Gap, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use crate::clusters::view::{
     ClusterDetail, ClusterSummary, ClustersPage, ClustersQuery, SilenceRow,
 };
 use crate::events::view::EventsQuery;
+use crate::topology::view::{TopologyPage, TopologyQuery};
 
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,7 +223,7 @@ pub struct EventRow {
 }
 
 /// What `/nodes` was asked to show; all of it comes from the URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodesQuery {
     /// Free text: matches name, host name, cluster, system.
     pub q: String,
@@ -270,10 +271,48 @@ pub struct NodeDetail {
     pub clock_skew_ms: Option<i64>,
     /// When it was enrolled.
     pub enrolled_at_ms: i64,
+    /// The server, when the node is one.
+    pub server: Option<ServerFacts>,
+    /// What was decided about the server.
+    pub admission: Option<Admission>,
+    /// Node of its host; its own id for a host.
+    pub host_node_id: String,
+    /// Servers found on a host.
+    pub servers: Vec<NodeRow>,
+    /// Name that a person gave.
+    pub given_name: Option<String>,
+    /// Whoever asks may say where it belongs.
+    pub may_arrange: bool,
     /// It waits for review, and whoever asks may say yes.
     pub may_approve: bool,
     /// The last things that happened to it.
     pub events: Vec<EventRow>,
+}
+
+/// What was found and waits for a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Server's wall clock when this was made.
+    pub now_ms: i64,
+    /// Servers that wait, and hosts that ask for review, oldest first.
+    pub waiting: Vec<InboxItem>,
+    /// Servers that somebody ignores.
+    pub ignored: Vec<InboxItem>,
+    /// Whoever asks may decide.
+    pub may_arrange: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxItem {
+    /// As in lists.
+    pub row: NodeRow,
+    /// When it was found or enrolled.
+    pub found_at_ms: i64,
+    /// Cluster that its own configuration names.
+    pub suggested_cluster: Option<String>,
+    /// Somebody said that it is of no interest.
+    pub is_ignored: bool,
 }
 
 /// What a node's host told in lists.
@@ -377,7 +416,7 @@ pub struct ChartSeries {
 }
 
 /// What a page follows live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "topic")]
 pub enum LiveTopic {
     /// One node's page: its host then reports every second.
@@ -409,6 +448,11 @@ pub enum LiveTopic {
         /// Number of the last event that the page knows of.
         after_seq: i64,
     },
+    /// The map, as it is shown.
+    Topology {
+        /// The page's query.
+        query: TopologyQuery,
+    },
 }
 
 /// From the page to the server over the live connection.
@@ -424,23 +468,10 @@ pub enum LiveRequest {
     Ping,
 }
 
-/// From the server to the page, at most one a second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveMessage {
-    /// Server's wall clock.
-    pub now_ms: i64,
-    /// Version of the server: when it differs from the page's, offer to reload.
-    pub version: String,
-    /// What changed.
-    pub update: LiveUpdate,
-}
-
-/// The payload of a [`LiveMessage`].
+/// The data of what a page follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "data")]
 pub enum LiveUpdate {
-    /// Nothing new, the line is open.
-    Heartbeat,
     /// For [`LiveTopic::Node`].
     Node(Box<NodeDetail>),
     /// For [`LiveTopic::Overview`].
@@ -453,4 +484,6 @@ pub enum LiveUpdate {
     Cluster(Box<ClusterDetail>),
     /// For [`LiveTopic::Events`]: so many that match came after.
     NewEvents(u32),
+    /// For [`LiveTopic::Topology`].
+    Topology(Box<TopologyPage>),
 }

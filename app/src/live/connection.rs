@@ -11,12 +11,13 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::message::{LiveMessage, Shown};
 use super::phase::backoff_ms;
 use super::{Line, Live, steady_now_ms};
 use crate::account::api::load_page_context;
 use crate::error::UiError;
 use crate::fleet::api;
-use crate::fleet::view::{LiveMessage, LiveRequest, LiveTopic, LiveUpdate};
+use crate::fleet::view::{LiveRequest, LiveTopic};
 
 const PING_MS: f64 = 5_000.0;
 const SILENCE_MS: f64 = 12_000.0;
@@ -135,13 +136,16 @@ async fn listen(
         Err(UiError::SignedOut) => return End::SignedOut,
         Err(_) => return End::Lost,
     };
+    let mut shown = Shown::default();
     let (mut heard_at, mut pinged_at) = (steady_now_ms(), steady_now_ms());
     loop {
         match select(messages.next(), TimeoutFuture::new(POLL_MS)).await {
             Either::Left((Some(Ok(message)), _)) => {
                 heard_at = steady_now_ms();
                 on_message((heard_at, Some(message.now_ms)));
-                take(live, message, heard_at);
+                if take(live, &mut shown, message, heard_at).is_err() {
+                    return End::Lost;
+                }
             }
             Either::Left((Some(Err(UiError::SignedOut)), _)) => return End::SignedOut,
             Either::Left((Some(Err(_)) | None, _)) => return End::Lost,
@@ -167,14 +171,20 @@ async fn listen(
 }
 
 /// Keeps a message until the next tick.
-fn take(live: Live, message: LiveMessage, steady_ms: f64) {
+fn take(
+    live: Live,
+    shown: &mut Shown,
+    message: LiveMessage,
+    steady_ms: f64,
+) -> Result<(), super::delta::Misfit> {
     live.set_clock(message.now_ms, steady_ms);
     if live.server_version.read_untracked().as_deref() != Some(message.version.as_str()) {
         live.server_version.set(Some(message.version));
     }
-    if message.update != LiveUpdate::Heartbeat {
-        live.pending.set_value(Some(message.update));
+    if let Some(update) = shown.take(message.payload)? {
+        live.pending.set_value(Some(update));
     }
+    Ok(())
 }
 
 /// A refused upgrade does not say why: ask the server who we are.

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "hydrate")]
 mod connection;
+pub mod delta;
+pub mod message;
 mod phase;
 
 use leptos::prelude::*;

@@ -25,5 +25,5 @@ pub use icon::{Icon, IconSprite};
 pub use logo::Logo;
 pub use meter::{Meter, MeterLevel};
 pub use panel::Panel;
-pub use status_mark::StatusMark;
+pub use status_mark::{StatusMark, status_outline};
 pub use time::{Age, Instant};

@@ -9,8 +9,19 @@ pub fn StatusMark(
     /// Which.
     status: Status,
 ) -> impl IntoView {
-    // Filled where something is wrong, outlined where all is well; the glyph is cut out of the fill.
-    let (shape, glyph) = match status {
+    let (shape, glyph) = status_outline(status);
+    view! {
+        <svg class="status-mark" data-status=status.as_str() viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+            <path class="status-shape" d=shape></path>
+            <path class="status-glyph" d=glyph></path>
+        </svg>
+    }
+}
+
+/// Shape and glyph as paths in a square of 16: filled where something is wrong, outlined where all is well; the glyph is
+/// cut out of the fill.
+pub fn status_outline(status: Status) -> (&'static str, &'static str) {
+    match status {
         Status::Critical => ("M5 1h6l4 4v6l-4 4H5l-4-4V5z", "M5.5 5.5l5 5m0-5l-5 5"),
         Status::Unknown => (
             "M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 1 1 0-13",
@@ -26,11 +37,5 @@ pub fn StatusMark(
             "M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0-11",
             "M5.6 8.2l1.7 1.7l3.2-3.6",
         ),
-    };
-    view! {
-        <svg class="status-mark" data-status=status.as_str() viewBox="0 0 16 16" aria-hidden="true" focusable="false">
-            <path class="status-shape" d=shape></path>
-            <path class="status-glyph" d=glyph></path>
-        </svg>
     }
 }

@@ -1,6 +1,7 @@
 //! Hosts, nodes and clusters: what they are, whether we still see them, and what they add up to.
 
 mod cluster;
+mod discovery;
 mod facts;
 mod liveness;
 pub mod outlier;
@@ -13,6 +14,7 @@ mod status;
 pub use cluster::{
     ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX,
 };
+pub use discovery::{ServerChange, server_changes};
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
 pub use liveness::{Liveness, Observation, liveness, no_data_after_ms};
 pub use rollup::{

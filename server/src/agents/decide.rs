@@ -4,10 +4,12 @@
 //! same transaction, and is effective at once: a revoked agent's sessions end before this returns.
 
 use domain::access::Action;
+use domain::fleet::ServerState;
 
 use crate::error::{OpsError, StoreError};
 use crate::events::{self, NewEvent};
-use crate::fleet::live::HostLive;
+use crate::fleet::live::{HostLive, NodeLive};
+use crate::fleet::servers::store::ServerRecord;
 use crate::fleet::store::{self, HostState};
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -44,6 +46,11 @@ pub async fn revoke(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsEr
 /// Not allowed, no such node, or the database.
 pub async fn remove(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsError> {
     who.may(Action::RetireNodes)?;
+    if let Some(node) = ops.live.node(id)
+        && let Some(server) = &node.server
+    {
+        return remove_server(ops, who, &node, server).await;
+    }
     let host = find(ops, id)?;
     let mut tx = ops.state.write().await?;
     store::set_host_state(&mut tx, &host.record.id, HostState::Revoked).await?;
@@ -55,6 +62,35 @@ pub async fn remove(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsEr
     ops.sessions.end_host(host.record.no);
     ops.live.remove(host.record.no);
     Ok(host)
+}
+
+/// Takes a server out of view. One that its host still tells would be back at once, so it is ignored instead.
+async fn remove_server(
+    ops: &Ops,
+    who: &Caller,
+    node: &NodeLive,
+    server: &ServerRecord,
+) -> Result<HostLive, OpsError> {
+    let is_told = server.facts.state != ServerState::Gone;
+    if is_told && node.host.record.state == HostState::Active {
+        return Err(OpsError::Conflict(format!(
+            "server {} is still there on its host; ignore it on its page, or take its pack away there",
+            server.name()
+        )));
+    }
+    let mut tx = ops.state.write().await?;
+    store::remove_node(&mut tx, &server.node_id, ops.clock.now().0).await?;
+    let event = NewEvent {
+        subject: server.name().to_owned(),
+        node_id: Some(&server.node_id),
+        ..event(ops, who, &node.host, "node removed")
+    };
+    events::store::append(&mut tx, event).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing the removal of a server"))?;
+    ops.live.remove_server(&server.node_id);
+    Ok(node.host.clone())
 }
 
 fn find(ops: &Ops, id: &str) -> Result<HostLive, OpsError> {

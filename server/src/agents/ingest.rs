@@ -2,12 +2,15 @@
 //!
 //! Pure: the caller passes the time. Host-made text is cleaned here, once.
 
+use std::net::IpAddr;
+
 use domain::fleet::{
-    CertificateRow, Collector, CollectorOutcome, ListenerRow, Outcome, ProcessRow, Taken, UnitRow,
-    tcp_state,
+    CertificateRow, Collector, CollectorOutcome, ListenerRow, Outcome, ProbeResult, ProcessRow,
+    ServerFacts, ServerState, Taken, UnitRow, tcp_state,
 };
 use domain::metric::{Gap, Metric};
 use domain::text::{clean_label, is_slug};
+use domain::topology::{Flow, HostConnections, Listener};
 use protocol::keys::short_digest;
 use protocol::v1::hello as wire_hello;
 use protocol::v1::report::{CollectorRun, Facts, Record, Report};
@@ -17,9 +20,15 @@ use protocol::wire;
 use crate::series::SeriesKey;
 use crate::series::writer::NewRecord;
 
-/// Records older than this are placed here: no host is silent for longer and comes back with its queue.
 /// Labels of one host.
 const TAGS_MAX: usize = 64;
+/// Servers of one host.
+pub const SERVERS_MAX: usize = 256;
+/// Flows and listeners of one host: more do not fit into a section.
+const FLOWS_MAX: usize = 8_192;
+/// Ports of one server.
+const PORTS_MAX: usize = 64;
+/// Records older than this are placed here: no host is silent for longer and comes back with its queue.
 const AGE_MS_MAX: i64 = 366 * 86_400_000;
 
 /// What places a record in time.
@@ -235,6 +244,148 @@ pub fn suggested(wire: Option<&wire_hello::Suggested>) -> domain::fleet::Suggest
             .filter_map(|(tag, value)| Some((label(tag)?, clean_label(value))))
             .collect(),
     }
+}
+
+/// The servers that a host told, cleaned; at most [`SERVERS_MAX`]. `None` when the list cannot be read.
+pub fn servers(body: &[u8]) -> Option<Vec<ServerFacts>> {
+    let list = wire::decode::<section::Servers>("servers", body).ok()?;
+    let mut seen = std::collections::BTreeSet::new();
+    Some(
+        list.servers
+            .iter()
+            .take(SERVERS_MAX)
+            .map(server)
+            .filter(|server| !server.key.is_empty() && seen.insert(server.key.clone()))
+            .collect(),
+    )
+}
+
+fn server(wire: &section::Server) -> ServerFacts {
+    let label = |text: &Option<String>| {
+        text.as_deref()
+            .map(clean_label)
+            .filter(|text| !text.is_empty())
+    };
+    let pack = clean_label(&wire.pack);
+    let name = clean_label(&wire.name);
+    let mut ports = wire.ports.clone();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.truncate(PORTS_MAX);
+    ServerFacts {
+        key: clean_label(&wire.key),
+        name: if name.is_empty() { pack.clone() } else { name },
+        pack: if is_slug(&pack) {
+            pack
+        } else {
+            "unknown".to_owned()
+        },
+        product: label(&wire.product),
+        version: label(&wire.version),
+        home: label(&wire.home),
+        unit: label(&wire.unit),
+        port_offset: wire.port_offset,
+        pid: wire.pid,
+        started_at_ms: wire
+            .started_at_s
+            .map(|seconds| seconds.saturating_mul(1000)),
+        ports,
+        cluster: wire.cluster.as_deref().and_then(to_slug),
+        role: wire.role.as_deref().and_then(to_slug),
+        sub_domain: label(&wire.sub_domain),
+        // Anything else could be a script.
+        console_url: label(&wire.console_url)
+            .filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        state: match wire.state {
+            1 => ServerState::Running,
+            2 => ServerState::Stopped,
+            3 => ServerState::Failed,
+            _ => ServerState::Gone,
+        },
+        probe: wire.probe.as_ref().map(|probe| ProbeResult {
+            url: clean_label(&probe.url),
+            is_up: probe.is_up,
+            code: probe.code,
+            reason: label(&probe.reason),
+        }),
+        restarts: wire.restarts,
+    }
+}
+
+/// The connections that a host told, cleaned; `None` when the list cannot be read.
+///
+/// What has no address is left out and counted; so is what is beyond [`FLOWS_MAX`].
+pub fn connections(body: &[u8]) -> Option<HostConnections> {
+    let list = wire::decode::<section::Connections>("connections", body).ok()?;
+    let label = |text: &Option<String>| {
+        text.as_deref()
+            .map(clean_label)
+            .filter(|text| !text.is_empty())
+    };
+    let flow = |wire: &section::Flow| {
+        let mut client_ports = wire.client_ports.clone();
+        client_ports.sort_unstable();
+        client_ports.dedup();
+        client_ports.truncate(section::FLOW_PORTS_MAX);
+        Some(Flow {
+            is_incoming: wire.is_incoming,
+            server: label(&wire.server),
+            process: label(&wire.process),
+            local: address(&wire.local)?,
+            peer: address(&wire.peer)?,
+            port: wire.port,
+            client_ports,
+            connections: wire.connections,
+            failing: wire.failing.min(wire.connections),
+        })
+    };
+    let flows: Vec<Flow> = list.flows.iter().take(FLOWS_MAX).filter_map(flow).collect();
+    let told: u64 = list
+        .flows
+        .iter()
+        .map(|flow| u64::from(flow.connections))
+        .sum();
+    let kept: u64 = flows.iter().map(|flow| u64::from(flow.connections)).sum();
+    let listener = |wire: &section::BoundListener| {
+        Some(Listener {
+            address: address(&wire.address)?,
+            port: wire.port,
+            server: label(&wire.server),
+            process: label(&wire.process),
+        })
+    };
+    Some(HostConnections {
+        listeners: list
+            .listeners
+            .iter()
+            .take(FLOWS_MAX)
+            .filter_map(listener)
+            .collect(),
+        left_out: u32::try_from(u64::from(list.left_out) + (told - kept)).unwrap_or(u32::MAX),
+        flows,
+    })
+}
+
+/// Four or sixteen bytes; IPv4 within IPv6 is IPv4.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+/// A name from a product's configuration as a slug: `wso2.as.domain` is `wso2-as-domain`; `None` when nothing is left.
+fn to_slug(text: &str) -> Option<String> {
+    let mut slug = String::new();
+    for c in clean_label(text).to_ascii_lowercase().chars().take(63) {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-').to_owned();
+    is_slug(&slug).then_some(slug)
 }
 
 /// Adds a stored list to what is known of a host; one of an unknown kind, or that cannot be read, is left out.

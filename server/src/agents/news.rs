@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use domain::fleet::CollectorOutcome;
+use domain::fleet::{Admission, CollectorOutcome};
 use protocol::keys::short_digest;
 use protocol::v1::hello::Hello;
 use protocol::v1::report::{Facts, Record};
+use protocol::v1::section::{KIND_CONNECTIONS, KIND_SERVERS};
 
 use super::ingest;
 use crate::error::OpsError;
 use crate::fleet::live::HostLive;
+use crate::fleet::servers;
+use crate::fleet::servers::store::{Place, PlacedBy};
 use crate::fleet::store::StoredSection;
 use crate::fleet::writer::{HostEvent, HostNews};
 use crate::ops::Ops;
@@ -36,9 +39,17 @@ pub async fn of_hello(ops: &Ops, host: &HostLive, hello: &Hello) -> Result<(), O
     {
         return Ok(());
     }
+    let moved = moved(ops, host, &suggested).await?;
     let news = HostNews {
         host_id: host.record.id.clone(),
         agent: Some((version.clone(), interval_s, suggested.clone())),
+        events: moved
+            .iter()
+            .map(|place| move_event(ops, host, place))
+            .collect(),
+        moved: moved
+            .clone()
+            .map(|place| (host.record.node_id.clone(), place)),
         ..HostNews::default()
     };
     ops.news.write(news).await?;
@@ -46,8 +57,54 @@ pub async fn of_hello(ops: &Ops, host: &HostLive, hello: &Hello) -> Result<(), O
         host.record.agent_version = version;
         host.record.interval_s = interval_s;
         host.record.suggested = suggested;
+        if let Some(place) = moved {
+            host.record.cluster = place.cluster;
+            host.record.node_role = place.node_role;
+            host.record.placed_by = place.placed_by;
+        }
     });
     Ok(())
+}
+
+/// Where a host's node goes because its own settings say so and its token allows it; an operator's word stays.
+async fn moved(
+    ops: &Ops,
+    host: &HostLive,
+    suggested: &domain::fleet::Suggested,
+) -> Result<Option<Place>, OpsError> {
+    let record = &host.record;
+    if !record.allows_suggestions || record.placed_by == PlacedBy::Operator {
+        return Ok(None);
+    }
+    let Some(cluster) = suggested.cluster.clone() else {
+        return Ok(None);
+    };
+    let role = suggested.role.clone().or_else(|| record.node_role.clone());
+    if (&cluster, &role) == (&record.cluster, &record.node_role) {
+        return Ok(None);
+    }
+    let owner = servers::store::find_owner(ops.state.read(), &cluster).await?;
+    if owner.is_some_and(|owner| owner != record.system) {
+        return Ok(None);
+    }
+    Ok(Some(Place {
+        system: record.system.clone(),
+        cluster,
+        node_role: role,
+        node_name: record.node_name.clone(),
+        admission: Admission::Accepted,
+        placed_by: PlacedBy::Suggestion,
+    }))
+}
+
+fn move_event(ops: &Ops, host: &HostLive, place: &Place) -> HostEvent {
+    HostEvent {
+        at: ops.clock.now(),
+        verb: "node moved",
+        subject: host.name().to_owned(),
+        node_id: host.record.node_id.clone(),
+        detail: format!("{} → {}", host.record.cluster, place.cluster),
+    }
 }
 
 /// Stores what of a report is news about the host; `placed` are its records in time.
@@ -68,22 +125,34 @@ pub async fn of_report(
     let collectors = runs.map(ingest::collectors);
     let changed = |new: &&Vec<CollectorOutcome>| outcomes(new) != outcomes(&host.record.collectors);
     let sections = new_sections(host, records, placed);
+    let servers = match latest_body(&sections, KIND_SERVERS).and_then(ingest::servers) {
+        Some(told) => servers::changed(ops, host, told).await?,
+        None => servers::Changed::default(),
+    };
+    let mut events = facts
+        .as_ref()
+        .map_or_else(Vec::new, |(_, _, wire)| changes(ops, host, wire));
+    events.extend(servers.events);
     let news = HostNews {
         host_id: host.record.id.clone(),
         agent: None,
+        moved: None,
+        servers: servers.servers.clone(),
         facts: facts
             .as_ref()
             .map(|(bytes, digest, wire)| (ingest::facts(wire).hostname, bytes.clone(), *digest)),
         collectors: collectors.as_ref().filter(changed).cloned(),
-        events: facts
-            .as_ref()
-            .map_or_else(Vec::new, |(_, _, wire)| changes(ops, host, wire)),
+        events,
         sections: sections.clone(),
     };
     ops.news.write(news).await?;
     if facts.is_none() && collectors.is_none() && sections.is_empty() {
         return Ok(());
     }
+    let connections = sections
+        .iter()
+        .find(|section| section.kind == KIND_CONNECTIONS)
+        .and_then(|section| Some((section.taken_at_ms, ingest::connections(&section.body)?)));
     ops.live.update(host.record.no, |live| {
         if let Some((_, digest, wire)) = facts {
             let cleaned = ingest::facts(&wire);
@@ -99,8 +168,20 @@ pub async fn of_report(
             .iter()
             .map(|section| (section.kind, section.digest));
         live.sections.extend(held);
+        if let Some((taken_at_ms, connections)) = connections {
+            live.connections = Some(std::sync::Arc::new(connections));
+            live.connections_at_ms = taken_at_ms;
+        }
     });
+    if !servers.servers.is_empty() {
+        ops.live.put_servers(host.record.no, servers.servers);
+    }
     Ok(())
+}
+
+fn latest_body(sections: &[StoredSection], kind: u16) -> Option<&[u8]> {
+    let section = sections.iter().find(|section| section.kind == kind)?;
+    Some(&section.body)
 }
 
 type EncodedFacts = (Vec<u8>, [u8; 8], Facts);

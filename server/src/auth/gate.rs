@@ -69,6 +69,8 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("POST", "/setup", Class::PublicForm),
     ("POST", "/preferences", Class::PublicForm),
     ("POST", "/logout", Class::Form(Action::ManageSelf)),
+    ("POST", "/topology/tidy", Class::Form(Action::ArrangeFleet)),
+    ("POST", "/topology/move", Class::Form(Action::ArrangeFleet)),
     ("POST", "/nodes/add", Class::Form(Action::EnrollNodes)),
     (
         "POST",
@@ -79,6 +81,21 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "POST",
         "/nodes/{id}/approve",
         Class::Form(Action::RetireNodes),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/arrange",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/accept",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
+        "/nodes/{id}/ignore",
+        Class::Form(Action::ArrangeFleet),
     ),
     ("GET", "/nodes/by-host/{hostname}", Class::Page),
     ("GET", "/nodes/{id}/charts/{file}", Class::Page),
@@ -115,6 +132,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/api/v1/clusters/{slug}",
         Class::Api(Action::ViewFleet),
     ),
+    ("GET", "/api/v1/topology", Class::Api(Action::ViewFleet)),
     ("GET", "/api/v1/events", Class::Api(Action::ViewFleet)),
 ];
 

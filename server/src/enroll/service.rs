@@ -13,6 +13,7 @@ use protocol::v1::enroll::{EnrollAnswer, EnrollRequest};
 use super::store::{self, TokenRecord};
 use crate::error::{FieldError, OpsError, StoreError};
 use crate::events::{self, Actor, NewEvent};
+use crate::fleet::servers::store::PlacedBy;
 use crate::fleet::store::{self as fleet_store, HostRecord, HostState};
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -38,6 +39,9 @@ pub struct NewToken {
     pub uses: i64,
     /// Do they wait for review?
     pub review: bool,
+    /// May they, and servers found on them, go into the clusters that their own configuration names?
+    #[serde(default)]
+    pub allows_suggestions: bool,
 }
 
 /// A token just made; the only time its secret is seen.
@@ -124,6 +128,7 @@ pub async fn create(ops: &Ops, who: &Caller, new: &NewToken) -> Result<Made, Ops
         uses: new.uses,
         used: 0,
         review: new.review,
+        allows_suggestions: new.allows_suggestions,
         created_by: who.actor.to_string(),
         created_at_ms: now.0,
         expires_at_ms: now.plus_ms(ttl_ms).0,
@@ -147,8 +152,8 @@ pub async fn create(ops: &Ops, who: &Caller, new: &NewToken) -> Result<Made, Ops
         subject: format!("{} for cluster {}", record.id, record.cluster),
         node_id: None,
         detail: format!(
-            "uses {}, expires_at_ms {}, review {}",
-            record.uses, record.expires_at_ms, record.review
+            "uses {}, expires_at_ms {}, review {}, allows suggestions {}",
+            record.uses, record.expires_at_ms, record.review, record.allows_suggestions
         ),
     };
     events::store::append(&mut tx, event).await?;
@@ -344,6 +349,8 @@ fn new_record(token: &TokenRecord, request: &EnrollRequest, no: i64, now_ms: i64
         system: token.system.clone(),
         cluster: token.cluster.clone(),
         node_role: token.node_role.clone(),
+        placed_by: PlacedBy::Token,
+        allows_suggestions: token.allows_suggestions,
     }
 }
 
@@ -393,6 +400,7 @@ async fn replaced(
         id: old.record.id,
         node_id: old.record.node_id,
         node_name: old.record.node_name,
+        placed_by: old.record.placed_by,
         suggested: old.record.suggested,
         ..fresh
     };

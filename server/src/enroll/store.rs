@@ -23,6 +23,8 @@ pub struct TokenRecord {
     pub used: i64,
     /// Do its nodes wait for review?
     pub review: bool,
+    /// May its hosts, and servers found on them, go into the clusters that they suggest?
+    pub allows_suggestions: bool,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -33,7 +35,7 @@ pub struct TokenRecord {
     pub revoked_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "id, public_key, system, cluster, node_role, uses, used, review, created_by, created_at_ms, expires_at_ms, revoked_at_ms";
+const COLUMNS: &str = "id, public_key, system, cluster, node_role, uses, used, review, created_by, created_at_ms, expires_at_ms, revoked_at_ms, allows_suggestions";
 
 fn record(row: &sqlx::sqlite::SqliteRow) -> Result<TokenRecord, StoreError> {
     let id: String = row.get("id");
@@ -51,6 +53,7 @@ fn record(row: &sqlx::sqlite::SqliteRow) -> Result<TokenRecord, StoreError> {
         uses: row.get("uses"),
         used: row.get("used"),
         review: row.get::<i64, _>("review") != 0,
+        allows_suggestions: row.get::<i64, _>("allows_suggestions") != 0,
         created_by: row.get("created_by"),
         created_at_ms: row.get("created_at_ms"),
         expires_at_ms: row.get("expires_at_ms"),
@@ -67,8 +70,8 @@ pub async fn insert(
     token: &TokenRecord,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO enrollment_token (id, public_key, system, cluster, node_role, uses, used, review, created_by, created_at_ms, expires_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)",
+        "INSERT INTO enrollment_token (id, public_key, system, cluster, node_role, uses, used, review, created_by, created_at_ms, expires_at_ms, allows_suggestions) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)",
     )
     .bind(&token.id)
     .bind(token.public_key.as_slice())
@@ -80,6 +83,7 @@ pub async fn insert(
     .bind(&token.created_by)
     .bind(token.created_at_ms)
     .bind(token.expires_at_ms)
+    .bind(i64::from(token.allows_suggestions))
     .execute(connection)
     .await
     .map_err(StoreError::doing("writing an enrollment token"))?;

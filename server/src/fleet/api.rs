@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use domain::time::Monotonic;
 use serde::Serialize;
 
-use super::live::HostLive;
-use super::service::find_host;
+use super::live::NodeLive;
+use super::rows::node_row;
+use super::service::find_node;
 use crate::error::OpsError;
 use crate::ops::Ops;
 use crate::web::query::{ListQuery, Page, Params};
@@ -48,28 +50,33 @@ pub struct Node {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-fn node(ops: &Ops, host: &HostLive) -> Node {
-    let liveness = host.liveness(ops.clock.monotonic());
-    let facts = host.facts.as_ref();
+fn node(node: &NodeLive, now: Monotonic) -> Node {
+    let row = node_row(node, now);
+    let facts = node.host.facts.as_ref();
+    let (boot_id, started_at_ms) = match &node.server {
+        Some(server) => (None, server.facts.started_at_ms),
+        None => (
+            facts.and_then(|facts| facts.boot_id.clone()),
+            facts.and_then(|facts| facts.booted_at_ms),
+        ),
+    };
     Node {
-        id: host.record.node_id.clone(),
-        host_id: host.record.id.clone(),
-        name: host.name().to_owned(),
-        hostname: host.record.hostname.clone(),
-        kind: "host".to_owned(),
-        system: host.record.system.clone(),
-        cluster: host.record.cluster.clone(),
-        role: host.record.node_role.clone(),
-        product: None,
-        version: None,
-        status: super::service::row(host, ops.clock.monotonic())
-            .status
-            .as_str(),
-        liveness: liveness.as_str(),
-        last_report_at_ms: host.last_report_at_ms,
-        boot_id: facts.and_then(|facts| facts.boot_id.clone()),
-        started_at_ms: facts.and_then(|facts| facts.booted_at_ms),
-        tags: host.record.suggested.tags.clone(),
+        host_id: node.host.record.id.clone(),
+        boot_id,
+        started_at_ms,
+        id: row.id,
+        name: row.name,
+        hostname: row.hostname,
+        kind: row.kind,
+        system: row.system,
+        cluster: row.cluster,
+        role: row.role,
+        product: row.product,
+        version: row.version,
+        status: row.status.as_str(),
+        liveness: row.liveness.as_str(),
+        last_report_at_ms: row.last_report_at_ms,
+        tags: row.tags,
     }
 }
 
@@ -95,12 +102,11 @@ pub async fn list(
     let filter = query.filter.as_deref().unwrap_or("").to_owned();
     let mut nodes = Vec::new();
     let now = ops.clock.monotonic();
-    ops.live.for_each(|host| {
-        let row = super::service::row(host, now);
-        if super::service::matches_text(&row, &filter) {
-            nodes.push(node(&ops, host));
+    for found in ops.live.nodes() {
+        if super::service::matches_text(&node_row(&found, now), &filter) {
+            nodes.push(node(&found, now));
         }
-    });
+    }
     nodes.sort_by(|a, b| a.id.cmp(&b.id));
     let (items, next_cursor) = page.take(nodes, |node| node.id.clone());
     Ok(Json(Nodes { items, next_cursor }))
@@ -112,6 +118,6 @@ pub async fn list(
 /// There is none.
 #[utoipa::path(get, path = "/api/v1/nodes/{id}", params(("id" = String, Path, description = "Public id of the node")), responses((status = 200, body = Node), (status = 404, body = crate::error::Problem)), security(("token" = [])))]
 pub async fn find(State(ops): State<Ops>, Path(id): Path<String>) -> Result<Json<Node>, OpsError> {
-    let host = find_host(&ops, &id)?;
-    Ok(Json(node(&ops, &host)))
+    let found = find_node(&ops, &id)?;
+    Ok(Json(node(&found, ops.clock.monotonic())))
 }

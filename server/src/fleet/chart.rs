@@ -32,7 +32,7 @@ use domain::metric::series::Slice;
 #[cfg(test)]
 pub use marks::COLORS;
 use panels::Shown;
-pub use panels::{Kind, Panel, panels};
+pub use panels::{Kind, Panel, all_panels, panels, server_panels};
 
 /// The window that is drawn, and what its sentence names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

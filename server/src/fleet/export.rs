@@ -48,7 +48,7 @@ pub async fn chart_csv(
     authorize(operator.role, Action::ViewFleet)?;
     let panel = file
         .strip_suffix(".csv")
-        .and_then(|key| chart::panels().iter().find(|panel| panel.key == key))
+        .and_then(|key| chart::all_panels().find(|panel| panel.key == key))
         .ok_or_else(|| OpsError::not_found("chart", &file))?;
     let range = RangeQuery {
         range: query.range,

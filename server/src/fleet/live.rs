@@ -4,12 +4,15 @@
 //! lost. Invariant: it only ever holds hosts whose node was not removed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use domain::fleet::{Facts, Liveness, Observation, liveness};
+use domain::fleet::{Admission, Facts, Liveness, Observation, liveness};
 use domain::time::Monotonic;
+use domain::topology::HostConnections;
+use protocol::v1::section::KIND_CONNECTIONS;
 use tokio::sync::watch;
 
+use super::servers::store::{ServerRecord, Servers};
 use super::store::{self, HostRecord, HostState};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -26,6 +29,12 @@ pub struct HostLive {
     pub record: HostRecord,
     /// Its facts, cleaned.
     pub facts: Option<Facts>,
+    /// Servers found on it, by key.
+    pub servers: Servers,
+    /// Its TCP connections, as last told.
+    pub connections: Option<Arc<HostConnections>>,
+    /// When that list was taken, by the server's clock.
+    pub connections_at_ms: i64,
     /// Digests of its lists that are stored.
     pub sections: BTreeMap<u16, [u8; 8]>,
     /// When its last report was accepted, by the clock that never jumps.
@@ -50,6 +59,9 @@ impl HostLive {
         Self {
             record,
             facts,
+            servers: Servers::new(),
+            connections: None,
+            connections_at_ms: 0,
             sections: BTreeMap::new(),
             last_report: None,
             last_report_at_ms: None,
@@ -107,6 +119,17 @@ struct Tables {
     by_no: BTreeMap<i64, HostLive>,
     no_by_node: HashMap<String, i64>,
     no_by_host: HashMap<String, i64>,
+    /// (number of the host, key) of each server's node.
+    server_by_node: HashMap<String, (i64, String)>,
+}
+
+/// A node: a host's own, or a server on a host.
+#[derive(Debug, Clone)]
+pub struct NodeLive {
+    /// Its host.
+    pub host: HostLive,
+    /// The server, unless it is the host itself.
+    pub server: Option<Arc<ServerRecord>>,
 }
 
 /// All hosts.
@@ -134,9 +157,16 @@ impl Live {
         let mut latest = crate::series::service::latest(metrics).await?;
         let mut tables = Tables::default();
         let mut sections = store::list_section_digests(state.read()).await?;
+        let mut servers = super::servers::store::list_servers(state.read()).await?;
+        let mut connections = store::list_sections_of(state.read(), KIND_CONNECTIONS).await?;
         for record in store::list_hosts(state.read()).await? {
             let mut host = HostLive::new(record);
             host.sections = sections.remove(&host.record.id).unwrap_or_default();
+            host.servers = servers.remove(&host.record.id).unwrap_or_default();
+            if let Some((taken_at_ms, body)) = connections.remove(&host.record.id) {
+                host.connections = crate::agents::ingest::connections(&body).map(Arc::new);
+                host.connections_at_ms = taken_at_ms;
+            }
             if let Some(cursor) = cursors.get(&host.record.no) {
                 let silent_ms = server_stopped_at_ms
                     .saturating_sub(cursor.received_at_ms)
@@ -210,6 +240,9 @@ impl Live {
         if let Some(host) = tables.by_no.remove(&no) {
             tables.no_by_node.remove(&host.record.node_id);
             tables.no_by_host.remove(&host.record.id);
+            for server in host.servers.values() {
+                tables.server_by_node.remove(&server.node_id);
+            }
         }
         drop(tables);
         self.changed();
@@ -226,10 +259,39 @@ impl Live {
         Some(result)
     }
 
+    /// Takes over servers of a host as they are stored now; others stay as they are.
+    pub fn put_servers(&self, no: i64, changed: impl IntoIterator<Item = ServerRecord>) {
+        let mut tables = self.write();
+        let tables = &mut *tables;
+        if let Some(host) = tables.by_no.get_mut(&no) {
+            host.version += 1;
+            for server in changed {
+                let key = server.facts.key.clone();
+                let place = (no, key.clone());
+                tables.server_by_node.insert(server.node_id.clone(), place);
+                host.servers.insert(key, Arc::new(server));
+            }
+        }
+        self.changed();
+    }
+
+    /// Takes a server out of view.
+    pub fn remove_server(&self, node_id: &str) {
+        let mut tables = self.write();
+        let tables = &mut *tables;
+        if let Some((no, key)) = tables.server_by_node.remove(node_id)
+            && let Some(host) = tables.by_no.get_mut(&no)
+        {
+            host.version += 1;
+            host.servers.remove(&key);
+        }
+        self.changed();
+    }
+
     /// Somebody looks at this node: its host is asked for a report every second.
     pub fn watch(&self, node_id: &str, now: Monotonic) {
         let mut tables = self.write();
-        let no = tables.no_by_node.get(node_id).copied();
+        let no = tables.host_no(node_id);
         if let Some(host) = no.and_then(|no| tables.by_no.get_mut(&no)) {
             host.watched_until = Monotonic(now.0 + WATCH_MS);
         }
@@ -260,6 +322,38 @@ impl Live {
             .cloned()
     }
 
+    /// This node with its host.
+    pub fn node(&self, node_id: &str) -> Option<NodeLive> {
+        let tables = self.read();
+        let host = tables.by_no.get(&tables.host_no(node_id)?)?.clone();
+        let server = tables
+            .server_by_node
+            .get(node_id)
+            .and_then(|(_, key)| host.servers.get(key))
+            .cloned();
+        Some(NodeLive { host, server })
+    }
+
+    /// All nodes but those that somebody ignores: each host, then its servers.
+    pub fn nodes(&self) -> Vec<NodeLive> {
+        let mut nodes = Vec::new();
+        self.for_each(|host| {
+            nodes.push(NodeLive {
+                host: host.clone(),
+                server: None,
+            });
+            let of_interest = host
+                .servers
+                .values()
+                .filter(|server| server.admission != Admission::Ignored);
+            nodes.extend(of_interest.map(|server| NodeLive {
+                host: host.clone(),
+                server: Some(server.clone()),
+            }));
+        });
+        nodes
+    }
+
     /// Gives every host to `each`, in the order of enrollment.
     pub fn for_each(&self, mut each: impl FnMut(&HostLive)) {
         for host in self.read().by_no.values() {
@@ -269,7 +363,17 @@ impl Live {
 }
 
 impl Tables {
+    /// Number of the host of this node, be it the host's own or a server's.
+    fn host_no(&self, node_id: &str) -> Option<i64> {
+        let own = self.no_by_node.get(node_id).copied();
+        own.or_else(|| self.server_by_node.get(node_id).map(|(no, _)| *no))
+    }
+
     fn insert(&mut self, host: HostLive) {
+        for (key, server) in &host.servers {
+            let place = (host.record.no, key.clone());
+            self.server_by_node.insert(server.node_id.clone(), place);
+        }
         self.no_by_node
             .insert(host.record.node_id.clone(), host.record.no);
         self.no_by_host

@@ -8,18 +8,22 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
-    ChartSet, EventRow, Headline, LatestValue, LiveMessage, LiveRequest, NodeDetail, NodeRow,
+    ChartSet, EventRow, Inbox, InboxItem, LatestValue, LiveRequest, NodeDetail, NodeRow,
     NodeSections, NodesPage, NodesQuery, Overview, RangeQuery, StatusCounts,
 };
+use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
-use domain::fleet::{Liveness, Status, status_of};
+use domain::fleet::{Admission, Status};
+use domain::metric::catalogue::Instance;
 use domain::metric::{Metric, SeriesRequest};
-use domain::time::{Monotonic, Timestamp};
+use domain::time::Timestamp;
 use leptos::server_fn::BoxedStream;
 
 use super::chart::{self, Earlier, Input, Window};
-use super::live::HostLive;
+use super::live::{HostLive, NodeLive};
+pub use super::rows::rows;
+use super::rows::{node_row, server_row};
 use super::store::HostState;
 use crate::agents::ingest;
 use crate::error::OpsError;
@@ -30,6 +34,8 @@ use crate::web::console::Console;
 
 /// Events on a node's page.
 const EVENTS_MAX: u32 = 12;
+/// Rows of each list of the inbox.
+const INBOX_MAX: usize = 500;
 /// Points of a chart: more than a screen has columns.
 const CHART_POINTS_MAX: usize = 720;
 /// Points of a chart that is read by pointer or keys.
@@ -52,6 +58,11 @@ impl FleetPort for Console {
     async fn node(&self, who: &Operator, id: &str) -> Result<NodeDetail, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(node_detail(self.ops(), who.role, id).await?)
+    }
+
+    async fn inbox(&self, who: &Operator) -> Result<Inbox, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(inbox(self.ops(), who.role))
     }
 
     async fn charts(
@@ -91,111 +102,6 @@ impl FleetPort for Console {
             requests,
         ))
     }
-}
-
-/// One node as a row.
-pub fn row(host: &HostLive, now: Monotonic) -> NodeRow {
-    let liveness = host.liveness(now);
-    let status = if host.record.state == HostState::Quarantined {
-        Status::Critical
-    } else {
-        status_of(liveness)
-    };
-    NodeRow {
-        id: host.record.node_id.clone(),
-        name: host.name().to_owned(),
-        hostname: host.record.hostname.clone(),
-        kind: "host".to_owned(),
-        system: host.record.system.clone(),
-        cluster: host.record.cluster.clone(),
-        role: host.record.node_role.clone(),
-        product: None,
-        version: None,
-        sub_domain: None,
-        host_name: host.name().to_owned(),
-        address: host.address().map(str::to_owned),
-        console_url: None,
-        tags: host.record.suggested.tags.clone(),
-        counts: true,
-        status,
-        liveness,
-        reason: reason(host, liveness),
-        last_report_at_ms: host.last_report_at_ms,
-        interval_s: host.record.interval_s,
-        now: headline(host),
-    }
-}
-
-/// Why a node is not simply fine.
-fn reason(host: &HostLive, liveness: Liveness) -> Option<String> {
-    match host.record.state {
-        HostState::Revoked => {
-            return Some("Its agent was revoked and may no longer report.".to_owned());
-        }
-        HostState::Quarantined => {
-            return Some("Two machines use its agent's identity; revoke it and enroll each with its own token.".to_owned());
-        }
-        HostState::Active | HostState::Pending => {}
-    }
-    let interval_s = host.record.interval_s;
-    match liveness {
-        Liveness::Live | Liveness::ExpectedDown => None,
-        Liveness::Late => Some(format!("A report is due every {interval_s} s.")),
-        Liveness::NoData => Some(format!(
-            "Silent for more than 3 intervals of {interval_s} s."
-        )),
-        Liveness::Stopped => Some("Its agent was stopped and said goodbye.".to_owned()),
-        Liveness::Missing => Some("Enrolled, but it has not reported yet.".to_owned()),
-        Liveness::PendingReview => {
-            Some("Enrolled with a token that asks for review by an administrator.".to_owned())
-        }
-    }
-}
-
-fn headline(host: &HostLive) -> Headline {
-    let value = |metric: Metric| {
-        let key = SeriesKey {
-            metric,
-            instance: String::new(),
-        };
-        host.values
-            .get(&key)
-            .map(|stored| metric.from_stored(*stored))
-    };
-    let of = |metric: Metric| {
-        host.values
-            .iter()
-            .filter(move |(key, _)| key.metric == metric)
-            .map(move |(key, stored)| (key.instance.as_str(), metric.from_stored(*stored)))
-    };
-    let fullest = of(Metric::FilesystemUsedRatio).max_by(|a, b| a.1.total_cmp(&b.1));
-    let sum = |metric: Metric| of(metric).map(|(_, value)| value).reduce(|a, b| a + b);
-    Headline {
-        cpu_used_ratio: value(Metric::CpuUsedRatio),
-        memory_used_ratio: value(Metric::MemoryUsedRatio),
-        disk_used_ratio: fullest.map(|(_, value)| value),
-        disk_mount_point: fullest.map(|(instance, _)| instance.to_owned()),
-        network_receive_bytes_per_s: sum(Metric::NetworkReceiveBytesPerS),
-        network_transmit_bytes_per_s: sum(Metric::NetworkTransmitBytesPerS),
-        load1: value(Metric::Load1),
-        cpu_count: host.facts.as_ref().and_then(|facts| facts.cpu_count),
-        uptime_s: value(Metric::UptimeS),
-        memory_total_bytes: host.facts.as_ref().and_then(|facts| facts.memory_bytes),
-        memory_available_bytes: value(Metric::MemoryAvailableBytes),
-        memory_used_bytes: None,
-        threads: None,
-        open_files: None,
-        probe_ms: None,
-        connections: value(Metric::TcpConnections),
-    }
-}
-
-/// All nodes as rows.
-pub fn rows(ops: &Ops) -> Vec<NodeRow> {
-    let now = ops.clock.monotonic();
-    let mut rows = Vec::new();
-    ops.live.for_each(|host| rows.push(row(host, now)));
-    rows
 }
 
 fn counts(rows: &[NodeRow]) -> StatusCounts {
@@ -303,7 +209,17 @@ fn compare_by(column: &str) -> Option<Compare> {
     })
 }
 
-/// The host of a node, or that there is none.
+/// A node with its host, or that there is none.
+///
+/// # Errors
+/// [`OpsError::NotFound`]
+pub fn find_node(ops: &Ops, node_id: &str) -> Result<NodeLive, OpsError> {
+    ops.live
+        .node(node_id)
+        .ok_or_else(|| OpsError::not_found("node", node_id))
+}
+
+/// The host of a node that is a host.
 ///
 /// # Errors
 /// [`OpsError::NotFound`]
@@ -318,10 +234,13 @@ pub fn find_host(ops: &Ops, node_id: &str) -> Result<HostLive, OpsError> {
 /// # Errors
 /// No such node, or the database.
 pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, OpsError> {
-    let host = find_host(ops, id)?;
+    let node = find_node(ops, id)?;
+    let host = &node.host;
+    let now = ops.clock.monotonic();
     let latest = host
         .values
         .iter()
+        .filter(|(key, _)| is_of(&node, key.metric, &key.instance))
         .map(|(key, stored)| LatestValue {
             metric: key.metric,
             instance: key.instance.clone(),
@@ -330,16 +249,81 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
         .collect();
     Ok(NodeDetail {
         now_ms: ops.clock.now().0,
-        row: row(&host, ops.clock.monotonic()),
+        row: node_row(&node, now),
         facts: host.facts.clone(),
         collectors: host.record.collectors.clone(),
         latest,
         clock_skew_ms: host.skew_ms,
         enrolled_at_ms: host.record.enrolled_at_ms,
-        may_approve: host.record.state == HostState::Pending
+        server: node.server.as_ref().map(|server| server.facts.clone()),
+        admission: node.server.as_ref().map(|server| server.admission),
+        host_node_id: host.record.node_id.clone(),
+        servers: match node.server {
+            Some(_) => Vec::new(),
+            None => host
+                .servers
+                .values()
+                .map(|server| server_row(host, server, now))
+                .collect(),
+        },
+        may_arrange: authorize(role, Action::ArrangeFleet).is_ok(),
+        given_name: match &node.server {
+            Some(server) => server.node_name.clone(),
+            None => host.record.node_name.clone(),
+        },
+        may_approve: node.server.is_none()
+            && host.record.state == HostState::Pending
             && authorize(role, Action::RetireNodes).is_ok(),
         events: events_of(ops, Some(id)).await?,
     })
+}
+
+/// What was found and waits for a decision, as somebody of this role sees it.
+pub fn inbox(ops: &Ops, role: Role) -> Inbox {
+    let now = ops.clock.monotonic();
+    let (mut waiting, mut ignored) = (Vec::new(), Vec::new());
+    ops.live.for_each(|host| {
+        if host.record.state == HostState::Pending {
+            waiting.push(InboxItem {
+                row: super::rows::host_row(host, now),
+                found_at_ms: host.record.enrolled_at_ms,
+                suggested_cluster: host.record.suggested.cluster.clone(),
+                is_ignored: false,
+            });
+        }
+        for server in host.servers.values() {
+            let item = InboxItem {
+                row: server_row(host, server, now),
+                found_at_ms: server.found_at_ms,
+                suggested_cluster: server.facts.cluster.clone(),
+                is_ignored: server.admission == Admission::Ignored,
+            };
+            match server.admission {
+                Admission::New => waiting.push(item),
+                Admission::Ignored => ignored.push(item),
+                Admission::Accepted => {}
+            }
+        }
+    });
+    for list in [&mut waiting, &mut ignored] {
+        list.sort_by(|a, b| (a.found_at_ms, &a.row.id).cmp(&(b.found_at_ms, &b.row.id)));
+        list.truncate(INBOX_MAX);
+    }
+    Inbox {
+        now_ms: ops.clock.now().0,
+        waiting,
+        ignored,
+        may_arrange: authorize(role, Action::ArrangeFleet).is_ok(),
+    }
+}
+
+/// Is a series of a host about this node? A server has those of its own key, a host those of no server.
+fn is_of(node: &NodeLive, metric: Metric, instance: &str) -> bool {
+    match (&node.server, metric.instance()) {
+        (Some(server), Instance::Server) => server.facts.key == instance,
+        (None, Instance::Server) | (Some(_), _) => false,
+        (None, _) => true,
+    }
 }
 
 /// The lists that a node's host told: processes, services, where it listens, certificates.
@@ -347,7 +331,7 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
 /// # Errors
 /// No such node, or the database.
 pub async fn node_sections(ops: &Ops, id: &str) -> Result<domain::fleet::Sections, OpsError> {
-    let host = find_host(ops, id)?;
+    let host = find_node(ops, id)?.host;
     let mut known = domain::fleet::Sections::default();
     for stored in super::store::list_sections(ops.state.read(), &host.record.id).await? {
         ingest::add_section(&mut known, stored.kind, stored.taken_at_ms, &stored.body);
@@ -376,6 +360,8 @@ pub struct Slices<'a> {
     pub window: &'a range::Window,
     /// What charts are drawn in.
     pub frame: Window<'a>,
+    /// What its page asks.
+    pub panels: &'static [chart::Panel],
     /// Every series of the node.
     pub inputs: &'a [Input<'a>],
     /// Stretches that came later than they were taken.
@@ -396,7 +382,7 @@ pub async fn with_slices<T: Send + 'static>(
     points_max: usize,
     make: impl FnOnce(Slices<'_>) -> T + Send + 'static,
 ) -> Result<T, OpsError> {
-    let host = find_host(ops, id)?;
+    let node = find_node(ops, id)?;
     let now = ops.clock.now();
     let window = range::window(&query.range, &query.from, &query.to, now);
     let request = SeriesRequest {
@@ -404,9 +390,9 @@ pub async fn with_slices<T: Send + 'static>(
         to_ms: window.to_ms,
         level: None,
         max_points: points_max,
-        interval_s: host.record.interval_s,
+        interval_s: node.host.record.interval_s,
     };
-    let stored = read_window(ops, &host, request, now).await?;
+    let stored = read_window(ops, &node, request, now).await?;
     let by_ms = query.earlier_ms();
     let earlier = SeriesRequest {
         from_ms: request.from_ms - by_ms.unwrap_or(0),
@@ -414,11 +400,12 @@ pub async fn with_slices<T: Send + 'static>(
         ..request
     };
     let stored_then = match by_ms {
-        Some(_) => read_window(ops, &host, earlier, now).await?,
+        Some(_) => read_window(ops, &node, earlier, now).await?,
         None => crate::series::service::Window::default(),
     };
     let zone_minutes = query.zone_minutes;
-    let name = host.name().to_owned();
+    let name = node.name().to_owned();
+    let is_server = node.server.is_some();
     let making = tokio::task::spawn_blocking(move || {
         let (inputs, inputs_then) = (inputs(&stored), inputs(&stored_then));
         make(Slices {
@@ -432,6 +419,11 @@ pub async fn with_slices<T: Send + 'static>(
                 zone_minutes,
             },
             backfilled: &stored.backfilled,
+            panels: if is_server {
+                chart::server_panels()
+            } else {
+                chart::panels()
+            },
             window: &window,
             inputs: &inputs,
             earlier: by_ms.map(|by_ms| Earlier {
@@ -448,13 +440,13 @@ pub async fn with_slices<T: Send + 'static>(
 
 async fn read_window(
     ops: &Ops,
-    host: &HostLive,
+    node: &NodeLive,
     request: SeriesRequest,
     now: Timestamp,
 ) -> Result<crate::series::service::Window, OpsError> {
-    let read =
-        crate::series::service::window(&ops.metrics, host.record.no, request, now.0, |_| true);
-    read.await
+    let wanted = |key: &SeriesKey| is_of(node, key.metric, &key.instance);
+    let no = node.host.record.no;
+    crate::series::service::window(&ops.metrics, no, request, now.0, wanted).await
 }
 
 fn inputs(stored: &crate::series::service::Window) -> Vec<Input<'_>> {
@@ -486,7 +478,8 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
             .cloned()
             .chain(backfilled_note(slices.backfilled))
             .collect(),
-        charts: chart::panels()
+        charts: slices
+            .panels
             .iter()
             .filter_map(|panel| {
                 let panel = panel.with_network_in(network_bytes);
@@ -520,7 +513,8 @@ pub async fn points(ops: &Ops, id: &str, query: &RangeQuery) -> Result<PointSet,
     with_slices(ops, id, query, READING_POINTS_MAX, move |slices| PointSet {
         from_ms: slices.window.from_ms,
         to_ms: slices.window.to_ms,
-        charts: chart::panels()
+        charts: slices
+            .panels
             .iter()
             .filter_map(|panel| {
                 let panel = panel.with_network_in(network_bytes);

@@ -6,6 +6,7 @@ use domain::fleet::{CollectorOutcome, Suggested};
 use protocol::v1::report::Facts;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
+use super::servers::store::PlacedBy;
 use crate::error::StoreError;
 
 /// Makes sure that system and cluster exist; gives the system the cluster already belongs to when it is another.
@@ -131,11 +132,16 @@ pub struct HostRecord {
     pub cluster: String,
     /// Role of the node in the cluster.
     pub node_role: Option<String>,
+    /// Who said where the node belongs.
+    pub placed_by: PlacedBy,
+    /// May it, and servers found on it, go into the clusters that they suggest? Its token says so.
+    pub allows_suggestions: bool,
 }
 
 const HOST_COLUMNS: &str = "host.id, host.no, host.public_key, host.state, host.token_id, host.hostname, \
     host.agent_version, host.interval_s, host.enrolled_at_ms, host.facts, host.facts_digest, host.collectors, host.suggested, \
-    node.id AS node_id, node.name AS node_name, node.system, node.cluster, node.node_role";
+    node.id AS node_id, node.name AS node_name, node.system, node.cluster, node.node_role, node.placed_by, \
+    (SELECT allows_suggestions FROM enrollment_token WHERE enrollment_token.id = host.token_id) AS allows_suggestions";
 
 fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
     let id: String = row.get("id");
@@ -181,6 +187,9 @@ fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
         system: row.get("system"),
         cluster: row.get("cluster"),
         node_role: row.get("node_role"),
+        placed_by: PlacedBy::from_stored(row.get("placed_by"))
+            .ok_or_else(|| corrupt("who placed it is unknown"))?,
+        allows_suggestions: row.get::<Option<i64>, _>("allows_suggestions") == Some(1),
         id,
     })
 }
@@ -474,6 +483,30 @@ pub async fn list_section_digests(
         }
     }
     Ok(digests)
+}
+
+/// One kind of list of all hosts: when each was taken, and its bytes.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_sections_of(
+    pool: &SqlitePool,
+    kind: u16,
+) -> Result<HashMap<String, (i64, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query("SELECT host_id, taken_at_ms, body FROM host_section WHERE kind = $1")
+        .bind(kind)
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading sections"))?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (
+                row.get("host_id"),
+                (row.get("taken_at_ms"), row.get("body")),
+            )
+        })
+        .collect())
 }
 
 /// Removes a node from view; its history stays.

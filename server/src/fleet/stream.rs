@@ -3,15 +3,18 @@
 //! Ends with the session, with the server, or with the page. A page that follows a node makes its host report every
 //! second; nothing else does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::backend::Operator;
 use app::error::UiError;
-use app::fleet::view::{LiveMessage, LiveRequest, LiveTopic, LiveUpdate};
+use app::fleet::view::{LiveRequest, LiveTopic, LiveUpdate};
+use app::live::message::LiveMessage;
 use futures::{Stream, StreamExt};
 use leptos::server_fn::BoxedStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::topics::Topic;
 use super::{clusters, overview, service};
 use crate::ops::Ops;
 use crate::people;
@@ -27,19 +30,14 @@ struct Line {
     ops: Ops,
     who: Operator,
     requests: BoxedStream<LiveRequest, UiError>,
-    topic: Option<LiveTopic>,
+    topic: Option<Arc<Topic>>,
+    /// Number of the state that the page shows.
+    shown: Option<u32>,
     changes: tokio::sync::watch::Receiver<u64>,
     tick: tokio::time::Interval,
-    /// There is something to say at the next tick.
-    dirty: bool,
     spoke_at: Option<Instant>,
     checked_at: Option<Instant>,
-    /// What is known of liveness ages even when nothing arrives.
-    refreshed_at: Option<Instant>,
 }
-
-/// Lists grow old without any news: ages of silence are judged again this often.
-const REFRESH: Duration = Duration::from_secs(3);
 
 /// Opens the connection.
 pub fn open(
@@ -55,12 +53,11 @@ pub fn open(
         who,
         requests,
         topic: None,
+        shown: None,
         changes,
         tick,
-        dirty: true,
         spoke_at: None,
         checked_at: None,
-        refreshed_at: None,
     };
     BoxedStream::from(messages(line))
 }
@@ -84,23 +81,17 @@ impl Line {
                 () = self.ops.shutdown.cancelled() => return None,
                 request = self.requests.next() => match request {
                     Some(Ok(LiveRequest::Follow { topic })) => {
-                        self.topic = Some(topic);
-                        self.dirty = true;
+                        self.topic = Some(self.ops.topics.follow(topic, self.who.role));
+                        self.shown = None;
                     }
                     Some(Ok(LiveRequest::Ping)) => {}
                     Some(Err(_)) | None => return None,
                 },
-                changed = self.changes.changed() => {
-                    if changed.is_err() {
-                        return None;
-                    }
-                    self.dirty = true;
-                }
                 now = self.tick.tick() => {
                     if let Err(error) = self.check_session(now).await {
                         return Some(Err(error));
                     }
-                    if let Some(LiveTopic::Node { id }) = &self.topic {
+                    if let Some(LiveTopic::Node { id }) = self.topic.as_ref().map(|topic| topic.topic()) {
                         self.ops.live.watch(id, self.ops.clock.monotonic());
                     }
                     if let Some(message) = self.speak(now).await {
@@ -129,52 +120,56 @@ impl Line {
     }
 
     async fn speak(&mut self, now: Instant) -> Option<Result<LiveMessage, UiError>> {
-        let aged = self.refreshed_at.is_none_or(|at| now - at >= REFRESH);
-        let update = if self.dirty || aged {
-            self.dirty = false;
-            self.refreshed_at = Some(now);
-            match update(&self.ops, &self.who, self.topic.as_ref()).await {
-                Ok(update) => update,
-                Err(error) => return Some(Err(error)),
+        let news = match &self.topic {
+            Some(topic) => {
+                let version = *self.changes.borrow_and_update();
+                match topic.since(&self.ops, &self.who, version, self.shown).await {
+                    Ok(news) => news,
+                    Err(error) => return Some(Err(error)),
+                }
             }
-        } else {
-            None
+            None => None,
         };
         let quiet = self.spoke_at.is_none_or(|at| now - at >= HEARTBEAT);
-        let update = update.or(quiet.then_some(LiveUpdate::Heartbeat))?;
+        let payload = match news {
+            Some((seq, payload)) => {
+                self.shown = Some(seq);
+                payload
+            }
+            None if quiet => Vec::new(),
+            None => return None,
+        };
         self.spoke_at = Some(now);
         Some(Ok(LiveMessage {
             now_ms: self.ops.clock.now().0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            update,
+            payload,
         }))
     }
 }
 
-async fn update(
-    ops: &Ops,
-    who: &Operator,
-    topic: Option<&LiveTopic>,
-) -> Result<Option<LiveUpdate>, UiError> {
+/// The data of a topic, as somebody of this role sees it.
+///
+/// # Errors
+/// What is followed is gone, or the database refuses.
+pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<LiveUpdate, UiError> {
     Ok(match topic {
-        None => None,
-        Some(LiveTopic::Node { id }) => Some(LiveUpdate::Node(Box::new(
-            service::node_detail(ops, who.role, id).await?,
-        ))),
-        Some(LiveTopic::Overview) => Some(LiveUpdate::Overview(Box::new(
-            overview::overview(ops).await?,
-        ))),
-        Some(LiveTopic::Nodes { query }) => {
-            Some(LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))))
+        LiveTopic::Node { id } => {
+            LiveUpdate::Node(Box::new(service::node_detail(ops, who.role, id).await?))
         }
-        Some(LiveTopic::Clusters { query }) => Some(LiveUpdate::Clusters(Box::new(
-            clusters::service::page(ops, query).await?,
-        ))),
-        Some(LiveTopic::Cluster { slug }) => Some(LiveUpdate::Cluster(Box::new(
+        LiveTopic::Overview => LiveUpdate::Overview(Box::new(overview::overview(ops).await?)),
+        LiveTopic::Nodes { query } => LiveUpdate::Nodes(Box::new(service::nodes_page(ops, query))),
+        LiveTopic::Topology { query } => {
+            LiveUpdate::Topology(Box::new(crate::topology::map::page(ops, who.role, query)))
+        }
+        LiveTopic::Clusters { query } => {
+            LiveUpdate::Clusters(Box::new(clusters::service::page(ops, query).await?))
+        }
+        LiveTopic::Cluster { slug } => LiveUpdate::Cluster(Box::new(
             clusters::service::detail(ops, who.role, slug).await?,
-        ))),
-        Some(LiveTopic::Events { query, after_seq }) => Some(LiveUpdate::NewEvents(
-            crate::events::service::count_new(ops, query, *after_seq).await?,
         )),
+        LiveTopic::Events { query, after_seq } => {
+            LiveUpdate::NewEvents(crate::events::service::count_new(ops, query, *after_seq).await?)
+        }
     })
 }

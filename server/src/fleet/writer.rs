@@ -8,6 +8,7 @@ use domain::fleet::{CollectorOutcome, Suggested};
 use domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use super::servers::store::{self as servers, Place, ServerRecord};
 use super::store::{self, StoredSection};
 use crate::db::Db;
 use crate::error::StoreError;
@@ -31,6 +32,10 @@ pub struct HostNews {
     pub collectors: Option<Vec<CollectorOutcome>>,
     /// Its lists.
     pub sections: Vec<StoredSection>,
+    /// Servers found on it, as they are now.
+    pub servers: Vec<ServerRecord>,
+    /// Where its own node goes by its own suggestion, where its token allows that.
+    pub moved: Option<(String, Place)>,
     /// What of all this is worth an entry in the log.
     pub events: Vec<HostEvent>,
 }
@@ -57,6 +62,8 @@ impl HostNews {
             && self.facts.is_none()
             && self.collectors.is_none()
             && self.sections.is_empty()
+            && self.servers.is_empty()
+            && self.moved.is_none()
             && self.events.is_empty()
     }
 
@@ -73,6 +80,21 @@ impl HostNews {
         }
         for section in &self.sections {
             store::set_section(connection, id, section).await?;
+        }
+        for server in &self.servers {
+            store::ensure_cluster(
+                connection,
+                &server.system,
+                &server.cluster,
+                server.found_at_ms,
+            )
+            .await?;
+            servers::put_server(connection, id, server).await?;
+        }
+        if let Some((node_id, place)) = &self.moved {
+            let now_ms = self.events.first().map_or(0, |event| event.at.0);
+            store::ensure_cluster(connection, &place.system, &place.cluster, now_ms).await?;
+            servers::set_place(connection, node_id, place).await?;
         }
         for event in &self.events {
             let event = NewEvent {

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use domain::metric::catalogue::Instance;
 use domain::metric::series::POINTS_DEFAULT;
 use domain::metric::{Gap, Level, Metric, SeriesRequest};
 use serde::{Deserialize, Serialize};
 
 use super::{SeriesKey, service};
 use crate::error::{FieldError, OpsError};
-use crate::fleet::service::find_host;
+use crate::fleet::service::find_node;
 use crate::ops::Ops;
 use crate::web::query::Params;
 
@@ -118,12 +119,17 @@ pub async fn find(
     Path(id): Path<String>,
     Params(query): Params<SeriesQuery>,
 ) -> Result<Json<Series>, OpsError> {
-    let host = find_host(&ops, &id)?;
+    let node = find_node(&ops, &id)?;
+    let host = &node.host;
     let now_ms = ops.clock.now().0;
     let (metric, request) = query.request(now_ms, host.record.interval_s)?;
     let key = SeriesKey {
         metric,
-        instance: query.instance.unwrap_or_default(),
+        // A server has one series of each of its metrics; what its host measures is its host's.
+        instance: match &node.server {
+            Some(server) if metric.instance() == Instance::Server => server.facts.key.clone(),
+            Some(_) | None => query.instance.unwrap_or_default(),
+        },
     };
     let slice = service::slice(&ops.metrics, host.record.no, &key, request, now_ms).await?;
     let (slice, backfilled) = slice.ok_or_else(|| {

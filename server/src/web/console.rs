@@ -151,6 +151,7 @@ impl EnrollPort for Console {
             ttl: form.ttl,
             uses: i64::from(form.uses),
             review: form.review,
+            allows_suggestions: false,
         };
         let made = enroll::create(&self.ops, &caller(who), &new).await?;
         Ok(self.created(made).await)

@@ -11,7 +11,8 @@ use super::console::caller;
 use super::pages::{self, Extra};
 use crate::auth::gate::percent_encode;
 use crate::enroll::service::{self as enroll, NewToken};
-use crate::error::OpsError;
+use crate::error::{FieldError, OpsError};
+use crate::fleet::servers::{self, arrange::Arrangement};
 use crate::ops::Ops;
 
 /// `POST /nodes/add`
@@ -51,6 +52,7 @@ pub async fn add_node(
         ttl: text(&form.ttl, "10m"),
         uses: text(&form.uses, "1").parse().unwrap_or(0),
         review: !form.review.is_empty(),
+        allows_suggestions: false,
     };
     match enroll::create(&ops, &caller(&operator), &new).await {
         Ok(made) => {
@@ -74,17 +76,7 @@ pub async fn add_node(
                 ("uses", form.uses),
                 ("review", form.review),
             ];
-            let feedback = FormFeedback {
-                message: "Please correct the fields below.".to_owned(),
-                fields: fields
-                    .into_iter()
-                    .map(|field| (field.field, field.detail))
-                    .collect(),
-                kept: kept
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
-            };
+            let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
                 created: None,
@@ -121,6 +113,78 @@ pub async fn approve(
 ) -> Response {
     match crate::agents::decide::approve(&ops, &caller(&operator), &id).await {
         Ok(host) => Redirect::to(&format!("/nodes/{}", host.record.node_id)).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /nodes/{id}/arrange`: where a node belongs and what it is called.
+pub async fn arrange(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Arrangement>,
+) -> Response {
+    let page = format!("/nodes/{}", percent_encode(&id));
+    match servers::arrange::arrange(&ops, &caller(&operator), &id, &form).await {
+        Ok(()) => Redirect::to(&page).into_response(),
+        Err(OpsError::Invalid(fields)) => {
+            let kept = [
+                ("cluster", form.cluster),
+                ("role", form.role),
+                ("name", form.name),
+            ];
+            let feedback = refused(fields, kept);
+            let extra = Extra {
+                feedback: Some(feedback),
+                created: None,
+            };
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What is wrong with a form, and what had been typed.
+fn refused<const N: usize>(
+    fields: Vec<FieldError>,
+    kept: [(&'static str, String); N],
+) -> FormFeedback {
+    FormFeedback {
+        message: "Please correct the fields below; nothing was changed.".to_owned(),
+        fields: fields
+            .into_iter()
+            .map(|field| (field.field, field.detail))
+            .collect(),
+        kept: kept
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+/// `POST /nodes/{id}/accept`: a server that was found counts.
+pub async fn accept(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Response {
+    decided(servers::arrange::accept(&ops, &caller(&operator), &id).await)
+}
+
+/// `POST /nodes/{id}/ignore`: a server that was found is of no interest.
+pub async fn ignore(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Response {
+    decided(servers::arrange::ignore(&ops, &caller(&operator), &id).await)
+}
+
+fn decided(done: Result<(), OpsError>) -> Response {
+    match done {
+        Ok(()) => Redirect::to("/nodes/inbox").into_response(),
         Err(error) => error.into_response(),
     }
 }
@@ -190,17 +254,7 @@ pub async fn cluster_settings(
                 ("role_order", asked.role_order),
                 ("notes", asked.notes),
             ];
-            let feedback = FormFeedback {
-                message: "Please correct the fields below; nothing was changed.".to_owned(),
-                fields: fields
-                    .into_iter()
-                    .map(|field| (field.field, field.detail))
-                    .collect(),
-                kept: kept
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
-            };
+            let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
                 created: None,

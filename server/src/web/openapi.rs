@@ -22,6 +22,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::fleet::sections::find,
         crate::series::api::find,
         crate::series::api::definitions,
+        crate::topology::api::find,
         crate::events::api::list
     ),
     modifiers(&Token)

@@ -38,6 +38,7 @@ impl Site {
             ttl: "10m".to_owned(),
             uses: 1,
             review: false,
+            allows_suggestions: false,
         };
         change(&mut new);
         let made = server::enroll::service::create(&self.ops, &self.root(), &new)

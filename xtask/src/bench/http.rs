@@ -94,7 +94,8 @@ impl Message {
         String::from_utf8_lossy(self.bytes.get(..self.head_bytes).unwrap_or_default())
     }
 
-    fn header(&self, name: &str) -> Option<String> {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<String> {
         self.head().lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name)
@@ -174,6 +175,23 @@ impl Connection {
         };
         self.send(&request)?;
         Ok(Exchange::of(&request, &self.receive()?))
+    }
+}
+
+impl Connection {
+    /// A form as a browser's own page sends it.
+    pub fn post_form(&mut self, path: &str, form: &str) -> io::Result<Message> {
+        let address = self.address;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+            form.len()
+        );
+        self.send(&Message {
+            head_bytes: head.len(),
+            bytes: (head + form).into_bytes(),
+        })?;
+        self.receive()
     }
 }
 

@@ -240,6 +240,41 @@ impl<'a> Server<'a> {
         self.local(&["api-token", "create", "--name", "bench", "--role", "viewer"])
     }
 
+    /// Somebody who may look, signed in: the cookie to send.
+    pub fn sign_in(&self) -> anyhow::Result<String> {
+        const PASSWORD: &str = "a password of the bench";
+        let mut command = Command::new(&self.program);
+        without_settings(&mut command);
+        command
+            .args([
+                "user",
+                "create",
+                "bench",
+                "--role",
+                "viewer",
+                "--password-stdin",
+            ])
+            .arg("--data")
+            .arg(self.scratch.path().join(self.name))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(self.scratch.log(self.name)?);
+        let mut child = command.spawn().context("cannot make a user")?;
+        if let Some(mut input) = child.stdin.take() {
+            std::io::Write::write_all(&mut input, PASSWORD.as_bytes())?;
+        }
+        if !child.wait()?.success() {
+            bail!("a user could not be made");
+        }
+        let mut connection = super::http::Connection::open(self.address()?)?;
+        let form = format!("user=bench&password={}&next=/", PASSWORD.replace(' ', "+"));
+        connection
+            .post_form("/login", &form)?
+            .header("set-cookie")
+            .and_then(|cookie| Some(cookie.split(';').next()?.to_owned()))
+            .context("nobody could sign in")
+    }
+
     /// An agent that reports to `url`, which leads here.
     pub fn enroll(&self, agent_program: &Path, url: &str) -> anyhow::Result<Agent<'a>> {
         let token = self.local(&["enroll-token", "create", "--cluster", "bench"])?;

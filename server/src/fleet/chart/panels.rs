@@ -46,6 +46,10 @@ pub enum Kind {
     Number,
     /// Whole things.
     Count,
+    /// Bytes in powers of 1024.
+    Bytes,
+    /// Milliseconds.
+    Millis,
     /// Bytes per second in powers of 1024.
     BytesPerS,
     /// From bytes per second: decimal bits per second.
@@ -87,6 +91,8 @@ impl From<Kind> for ValueKind {
             Kind::Percent => ValueKind::Percent,
             Kind::Number => ValueKind::Number,
             Kind::Count => ValueKind::Count,
+            Kind::Bytes => ValueKind::Bytes,
+            Kind::Millis => ValueKind::Millis,
             Kind::BytesPerS => ValueKind::BytesPerS,
             Kind::BitsPerS => ValueKind::BitsPerS,
             Kind::PerS => ValueKind::PerS,
@@ -113,12 +119,12 @@ impl Panel {
             .chain(self.headline)
     }
 
-    /// Are there as many lines as the host has mount points, devices or interfaces?
+    /// Are there as many lines as the host has mount points, devices or interfaces? A server's page shows one server.
     pub fn is_per_instance(&self) -> bool {
         self.lines
             .iter()
             .flat_map(|line| line.metrics)
-            .any(|metric| metric.instance() != Instance::None)
+            .any(|metric| !matches!(metric.instance(), Instance::None | Instance::Server))
     }
 }
 
@@ -285,9 +291,71 @@ const PANELS: &[Panel] = &[
     ),
 ];
 
-/// The charts of a node's page, in reading order.
+const SERVER_PANELS: &[Panel] = &[
+    lines(
+        "server-cpu",
+        "Processor",
+        Kind::Percent,
+        &[line("of the machine", &[Metric::ServerCpuUsedRatio])],
+        NOT_YET,
+    ),
+    lines(
+        "server-memory",
+        "Memory",
+        Kind::Bytes,
+        &[line("resident", &[Metric::ServerMemoryBytes])],
+        NOT_YET,
+    ),
+    lines(
+        "server-probe",
+        "Health probe",
+        Kind::Millis,
+        &[line("answered after", &[Metric::ServerProbeMs])],
+        "Its pack has no health probe, or it was never answered.",
+    ),
+    lines(
+        "server-connections",
+        "Connections",
+        Kind::Count,
+        &[line("TCP", &[Metric::ServerConnections])],
+        "Its connections cannot be seen by the agent.",
+    ),
+    lines(
+        "server-threads",
+        "Threads",
+        Kind::Count,
+        &[line("threads", &[Metric::ServerThreads])],
+        NOT_YET,
+    ),
+    lines(
+        "server-files",
+        "Open files",
+        Kind::Count,
+        &[line("open", &[Metric::ServerOpenFiles])],
+        "Its open files cannot be seen by the agent.",
+    ),
+    lines(
+        "server-uptime",
+        "Uptime",
+        Kind::Span,
+        &[line("since its start", &[Metric::ServerUptimeS])],
+        NOT_YET,
+    ),
+];
+
+/// The charts of a host's page, in reading order.
 pub fn panels() -> &'static [Panel] {
     PANELS
+}
+
+/// The charts of a server's page, in reading order.
+pub fn server_panels() -> &'static [Panel] {
+    SERVER_PANELS
+}
+
+/// Every panel of either page.
+pub fn all_panels() -> impl Iterator<Item = &'static Panel> {
+    PANELS.iter().chain(SERVER_PANELS)
 }
 
 #[cfg(test)]
@@ -296,14 +364,14 @@ mod tests {
 
     #[test]
     fn keys_are_unique_and_fit_into_addresses() {
-        let keys: std::collections::BTreeSet<_> = panels().iter().map(|panel| panel.key).collect();
-        assert_eq!(keys.len(), panels().len());
+        let keys: std::collections::BTreeSet<_> = all_panels().map(|panel| panel.key).collect();
+        assert_eq!(keys.len(), all_panels().count());
         assert!(keys.iter().all(|key| domain::text::is_slug(key)));
     }
 
     #[test]
     fn the_lines_of_a_panel_share_their_unit_and_their_instances() {
-        for panel in panels() {
+        for panel in all_panels() {
             let first = panel.metrics().next().unwrap();
             assert!(
                 panel

@@ -43,7 +43,8 @@ pub fn levels(kind: Kind, greatest: f64) -> Vec<f64> {
         Kind::Percent => vec![0.0, 0.25, 0.5, 0.75, 1.0],
         Kind::Number | Kind::PerS => scaled(1.0, 1.0),
         Kind::Count => scaled(1.0, 4.0),
-        Kind::BytesPerS => nice_byte_ticks(greatest.max(4096.0), TICKS),
+        Kind::Millis => scaled(1.0, 4.0),
+        Kind::Bytes | Kind::BytesPerS => nice_byte_ticks(greatest.max(4096.0), TICKS),
         Kind::BitsPerS => scaled(1.0 / 8.0, 500.0),
         Kind::Span => match SPAN_STEPS_S.iter().find(|step| greatest <= **step * 4.0) {
             Some(step) => scaled(*step, 4.0 * step),

@@ -1,0 +1,16 @@
+//! The map: clusters with their nodes, and who calls whom, as a graph, as cells and as tables.
+
+pub mod api;
+mod cells;
+mod filter;
+mod graph;
+mod page;
+mod panel;
+pub mod query;
+mod table;
+pub mod view;
+mod words;
+
+#[cfg(feature = "ssr")]
+pub use api::TopologyPort;
+pub use page::TopologyMapPage;

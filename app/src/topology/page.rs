@@ -1,0 +1,104 @@
+//! `/topology`: the map as a graph, as cells, as tables. All that is asked is in the URL.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::view::{BoxKind, TopologyPage, TopologyQuery, View};
+use super::{api, cells, filter, graph, panel, table};
+use crate::fleet::view::{LiveTopic, LiveUpdate};
+use crate::page::{Followed, follow, followed_still};
+use crate::ui::{EmptyState, Icon, PageHeader};
+
+/// `/topology`
+#[component]
+pub fn TopologyMapPage() -> impl IntoView {
+    let params = use_query_map();
+    let query = Memo::new(move |_| TopologyQuery::from_params(|key| params.read().get(key)));
+    let data = Resource::new_blocking(move || query.get(), api::load_topology);
+    follow(move || LiveTopic::Topology { query: query.get() });
+    let pick = |update: &LiveUpdate, now: &TopologyPage| match update {
+        LiveUpdate::Topology(next) if next.query == now.query => Some((**next).clone()),
+        _ => None,
+    };
+    followed_still(
+        Followed {
+            data,
+            pick,
+            now_ms: |data| data.now_ms,
+        },
+        |_| "Topology".to_owned(),
+        page,
+    )
+}
+
+fn page(data: &TopologyPage) -> AnyView {
+    if data.hosts == 0 {
+        return view! {
+            <PageHeader title="Topology" />
+            <EmptyState icon="network" title="No nodes yet">
+                <p>"Clusters appear here with their first node, and who calls whom as soon as agents have seen it."</p>
+                <a class="button button-primary" href="/nodes/add"><Icon name="plus" />"Add a node"</a>
+            </EmptyState>
+        }
+        .into_any();
+    }
+    let notes: Vec<_> = data
+        .notes
+        .iter()
+        .map(|note| view! { <p class="note">{note.clone()}</p> })
+        .collect();
+    let body = match data.query.view {
+        View::Table => table::tables(data),
+        _ if !data.boxes.iter().any(|one| one.kind != BoxKind::External) => nothing(&data.query),
+        View::Graph => view! {
+            <div class="topo-layout" data-focused=data.focus.is_some().then_some("")>{graph::graph(data)}{panel::panel(data)}</div>
+        }
+        .into_any(),
+        View::Cells => view! {
+            <div class="topo-layout" data-focused=data.focus.is_some().then_some("")>
+                {cells::cells(data)}
+                {data.focus.is_some().then(|| panel::panel(data))}
+            </div>
+        }
+        .into_any(),
+    };
+    // The first stop of the keyboard: all that follows is in the table, too.
+    let as_table = (data.query.view != View::Table).then(|| {
+        view! { <a class="button" href=data.query.seen_as(View::Table).url()>"View as table"</a> }
+    });
+    let tidy = (data.may_arrange && data.query.view == View::Graph).then(|| {
+        view! {
+            <form method="post" action="/topology/tidy">
+                <input type="hidden" name="system" value=data.query.system.clone() />
+                <input type="hidden" name="back" value=data.query.url() />
+                <button class="button" type="submit" title="Lays the map out anew for everybody; moved boxes lose their places">"Tidy"</button>
+            </form>
+        }
+    });
+    view! {
+        <PageHeader title="Topology">{as_table}{tidy}</PageHeader>
+        {filter::filter(data)}
+        {notes}
+        {body}
+    }
+    .into_any()
+}
+
+fn nothing(query: &TopologyQuery) -> AnyView {
+    let title = if query.only_problems {
+        "No problems"
+    } else {
+        "Nothing to show"
+    };
+    let plain = TopologyQuery {
+        view: query.view,
+        ..TopologyQuery::default()
+    };
+    view! {
+        <EmptyState icon="network" title=title>
+            <p>"All clusters are hidden by what is asked for above."</p>
+            <a class="button" href=plain.url()>"Show all clusters"</a>
+        </EmptyState>
+    }
+    .into_any()
+}

@@ -1,0 +1,185 @@
+//! What the map's URL says, and URLs that say something else: every view, focus and filter is a link or a plain form.
+
+use super::view::{Reach, TopologyQuery, View};
+use crate::url::with_query;
+
+/// Sizes that may be chosen, percent.
+pub const ZOOMS: [u16; 5] = [50, 75, 100, 150, 200];
+
+impl View {
+    /// As in the URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            View::Graph => "graph",
+            View::Cells => "cells",
+            View::Table => "table",
+        }
+    }
+}
+
+impl TopologyQuery {
+    /// From the URL's parameters; what is not understood counts as not said.
+    pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |key: &str| {
+            get(key)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let view = match text("view").as_str() {
+            "cells" => View::Cells,
+            "table" => View::Table,
+            _ => View::Graph,
+        };
+        Self {
+            view,
+            system: text("system"),
+            focus: text("focus")
+                .strip_prefix("c:")
+                .unwrap_or_default()
+                .to_owned(),
+            depth: text("depth").parse().unwrap_or(1).clamp(1, 3),
+            reach: if text("reach") == "callers" {
+                Reach::Callers
+            } else {
+                Reach::Both
+            },
+            only_problems: text("only") == "problems",
+            find: text("find"),
+            hide: text("hide"),
+            zoom: text("zoom")
+                .parse()
+                .ok()
+                .filter(|zoom| ZOOMS.contains(zoom))
+                .unwrap_or(0),
+        }
+    }
+
+    /// The URL that says this; defaults are left out.
+    pub fn url(&self) -> String {
+        let focus = if self.focus.is_empty() {
+            String::new()
+        } else {
+            format!("c:{}", self.focus)
+        };
+        let depth = if self.focus.is_empty() || self.depth <= 1 {
+            String::new()
+        } else {
+            self.depth.to_string()
+        };
+        let reach = match self.reach {
+            Reach::Callers if !self.focus.is_empty() => "callers",
+            _ => "",
+        };
+        let view = match self.view {
+            View::Graph => "",
+            other => other.as_str(),
+        };
+        let zoom = if self.zoom == 0 {
+            String::new()
+        } else {
+            self.zoom.to_string()
+        };
+        with_query(
+            "/topology",
+            &[
+                ("view", view),
+                ("system", &self.system),
+                ("focus", &focus),
+                ("depth", &depth),
+                ("reach", reach),
+                ("only", if self.only_problems { "problems" } else { "" }),
+                ("find", &self.find),
+                ("hide", &self.hide),
+                ("zoom", &zoom),
+            ],
+        )
+    }
+
+    /// Another view of the same.
+    pub fn seen_as(&self, view: View) -> Self {
+        Self {
+            view,
+            ..self.clone()
+        }
+    }
+
+    /// With this cluster in focus; none when empty.
+    pub fn focused_on(&self, cluster: &str) -> Self {
+        Self {
+            focus: cluster.to_owned(),
+            depth: 1,
+            reach: Reach::Both,
+            ..self.clone()
+        }
+    }
+
+    /// Everything that depends on the focus.
+    pub fn dependants(&self) -> Self {
+        Self {
+            depth: 3,
+            reach: Reach::Callers,
+            ..self.clone()
+        }
+    }
+
+    /// In another size.
+    pub fn zoomed(&self, zoom: u16) -> Self {
+        Self {
+            zoom,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> TopologyQuery {
+        let pairs: Vec<(String, String)> = url
+            .split_once('?')
+            .map_or("", |(_, query)| query)
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| {
+                (
+                    key.to_owned(),
+                    value.replace("%20", " ").replace("%3A", ":"),
+                )
+            })
+            .collect();
+        TopologyQuery::from_params(|key| {
+            let found = pairs.iter().find(|(of, _)| of == key);
+            found.map(|(_, value)| value.clone())
+        })
+    }
+
+    #[test]
+    fn urls_say_what_was_read_from_them() {
+        for url in [
+            "/topology",
+            "/topology?view=cells&system=shop-prod&only=problems",
+            "/topology?focus=c%3Aapp-eu&depth=3&reach=callers&find=db%20mq&hide=test&zoom=150",
+            "/topology?view=table",
+        ] {
+            assert_eq!(read(url).url(), url);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_counts_as_not_said() {
+        let url = "/topology?view=3d&focus=app&depth=9&reach=sideways&zoom=7&only=joy";
+        assert_eq!(read(url).url(), "/topology");
+    }
+
+    #[test]
+    fn a_new_focus_forgets_the_reach_of_the_old() {
+        let query = read("/topology?focus=c%3Aa&depth=3&reach=callers&find=x");
+        assert_eq!(query.focused_on("b").url(), "/topology?focus=c%3Ab&find=x");
+        assert_eq!(query.focused_on("").url(), "/topology?find=x");
+        assert_eq!(
+            query.focused_on("b").dependants().url(),
+            "/topology?focus=c%3Ab&depth=3&reach=callers&find=x"
+        );
+    }
+}

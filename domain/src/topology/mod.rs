@@ -1,0 +1,18 @@
+//! Who talks to whom: connections that hosts tell, matched into links, links over time into edges, and where the map of
+//! clusters draws them.
+//!
+//! Called by `server::topology` with what is live. The invariant: a link exists only where a host told a socket for it;
+//! what could be one of two hosts is no link at all.
+
+mod connection;
+mod edge;
+pub mod layout;
+mod matching;
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Flow, HostConnections, Listener};
+pub use edge::{
+    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, step, trouble, width_step,
+};
+pub use matching::{End, Evidence, HostView, Link, LinkKey, Matches, Peer, Side, match_flows};

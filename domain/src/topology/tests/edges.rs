@@ -1,0 +1,218 @@
+//! Tables of edges over time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+
+const MINUTE: i64 = 60_000;
+
+fn key(from: i64, to: i64) -> LinkKey {
+    let end = |host_no| {
+        Side::Fleet(End {
+            host_no,
+            server: None,
+            process: None,
+        })
+    };
+    LinkKey {
+        from: end(from),
+        to: end(to),
+        port: 80,
+    }
+}
+
+fn link(key: LinkKey, at: i64, connections: u32, failing: u32) -> Link {
+    Link {
+        key,
+        evidence: Evidence::Tuple,
+        connections,
+        failing,
+        known_at_ms: at,
+    }
+}
+
+struct Story {
+    edges: BTreeMap<LinkKey, Edge>,
+    declared: BTreeSet<LinkKey>,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            edges: BTreeMap::new(),
+            declared: BTreeSet::new(),
+        }
+    }
+
+    fn look(&mut self, observed: &[Link], now: i64) -> Vec<Change> {
+        let next = step(
+            &self.edges,
+            observed,
+            &self.declared,
+            EdgeRules::default(),
+            now,
+        );
+        self.edges = next.edges;
+        next.changes
+    }
+
+    fn state(&self) -> Option<EdgeState> {
+        self.edges.get(&key(1, 2)).map(|edge| edge.state)
+    }
+}
+
+#[test]
+fn an_edge_appears_with_its_second_observation() {
+    let mut story = Story::new();
+    assert!(story.look(&[link(key(1, 2), 0, 1, 0)], 0).is_empty());
+    assert_eq!(story.state(), Some(EdgeState::New));
+    // The same report, looked at again, is no second observation.
+    assert!(story.look(&[link(key(1, 2), 0, 1, 0)], 10_000).is_empty());
+    assert_eq!(story.state(), Some(EdgeState::New));
+    let changes = story.look(&[link(key(1, 2), MINUTE, 2, 0)], MINUTE);
+    assert_eq!(changes, [Change::Appeared(key(1, 2))]);
+    let edge = &story.edges[&key(1, 2)];
+    assert_eq!(
+        (
+            edge.first_seen_at_ms,
+            edge.last_seen_at_ms,
+            edge.connections
+        ),
+        (Some(0), Some(MINUTE), 2)
+    );
+}
+
+#[test]
+fn once_is_not_enough() {
+    let mut story = Story::new();
+    story.look(&[link(key(1, 2), 0, 1, 0)], 0);
+    assert!(story.look(&[], MINUTE).is_empty());
+    assert_eq!(story.state(), None);
+    // Seen again, it begins anew.
+    story.look(&[link(key(1, 2), 2 * MINUTE, 1, 0)], 2 * MINUTE);
+    assert_eq!(story.state(), Some(EdgeState::New));
+}
+
+#[test]
+fn unseen_it_fades_then_goes_and_seen_again_it_returns() {
+    let mut story = Story::new();
+    story.look(&[link(key(1, 2), 0, 1, 0)], 0);
+    story.look(&[link(key(1, 2), MINUTE, 7, 0)], MINUTE);
+    assert!(story.look(&[], 6 * MINUTE).is_empty());
+    assert_eq!(story.state(), Some(EdgeState::Seen));
+    assert_eq!(story.look(&[], 6 * MINUTE + 1), [Change::Faded(key(1, 2))]);
+    assert!(story.look(&[], 7 * MINUTE).is_empty(), "it fades once");
+    let back = story.look(&[link(key(1, 2), 9 * MINUTE, 1, 1)], 9 * MINUTE);
+    assert_eq!(back, [Change::Returned(key(1, 2))]);
+    story.look(&[], 20 * MINUTE);
+    let day = 9 * MINUTE + 24 * 60 * MINUTE;
+    assert!(story.look(&[], day).is_empty());
+    assert_eq!(story.look(&[], day + 1), [Change::Removed(key(1, 2))]);
+    assert!(story.edges.is_empty());
+}
+
+#[test]
+fn what_is_declared_stays() {
+    let mut story = Story::new();
+    story.declared.insert(key(1, 2));
+    story.look(&[], 0);
+    assert_eq!(story.state(), Some(EdgeState::Declared));
+    // It is drawn already, so one sight is enough.
+    assert_eq!(
+        story.look(&[link(key(1, 2), 0, 1, 0)], 0),
+        [Change::Appeared(key(1, 2))]
+    );
+    story.look(&[], 6 * MINUTE);
+    assert!(story.look(&[], 48 * 60 * MINUTE).is_empty());
+    assert_eq!(story.state(), Some(EdgeState::Stale));
+    story.declared.clear();
+    assert_eq!(
+        story.look(&[], 48 * 60 * MINUTE),
+        [Change::Removed(key(1, 2))]
+    );
+}
+
+#[test]
+fn edges_of_clusters_are_sums_of_what_is_seen() {
+    let edge = |from, to, state, connections, failing, last| Edge {
+        key: key(from, to),
+        state,
+        first_seen_at_ms: Some(last - 5),
+        last_seen_at_ms: Some(last),
+        connections,
+        failing,
+    };
+    let edges = [
+        edge(1, 3, EdgeState::Seen, 4, 1, 100),
+        edge(2, 3, EdgeState::Stale, 50, 9, 90),
+        edge(2, 4, EdgeState::Seen, 6, 0, 200),
+        edge(1, 2, EdgeState::Seen, 9, 9, 300),
+        edge(4, 1, EdgeState::New, 9, 9, 300),
+        edge(3, 9, EdgeState::Stale, 5, 5, 10),
+        edge(7, 1, EdgeState::Seen, 5, 5, 10),
+    ];
+    let place = |side: &Side| {
+        let slug = match side.end()?.host_no {
+            1 | 2 => "app",
+            3 | 4 => "db",
+            9 => "mq",
+            _ => return None,
+        };
+        Some(slug.to_owned())
+    };
+    let sums = aggregate(&edges, place);
+    let told: Vec<_> = sums
+        .iter()
+        .map(|sum| {
+            (
+                sum.from.as_str(),
+                sum.to.as_str(),
+                sum.state,
+                sum.connections,
+                sum.failing,
+                sum.first_seen_at_ms,
+                sum.last_seen_at_ms,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "app",
+                "db",
+                EdgeState::Seen,
+                Some(10),
+                1,
+                Some(85),
+                Some(200)
+            ),
+            ("db", "mq", EdgeState::Stale, None, 0, Some(5), Some(10)),
+        ]
+    );
+}
+
+#[test]
+fn failures_count_by_their_share_and_widths_by_powers_of_ten() {
+    use crate::fleet::Status;
+    for (connections, failing, wanted) in [
+        (None, 5, None),
+        (Some(0), 0, None),
+        (Some(1_000), 9, None),
+        (Some(1_000), 10, Some(Status::Warning)),
+        (Some(1_000), 199, Some(Status::Warning)),
+        (Some(1_000), 200, Some(Status::Critical)),
+        (Some(0), 1, Some(Status::Critical)),
+    ] {
+        assert_eq!(
+            trouble(connections, failing),
+            wanted,
+            "{connections:?} {failing}"
+        );
+    }
+    let steps: Vec<u8> = [0, 9, 10, 100, 9_999, 10_000]
+        .map(|n| width_step(Some(n)))
+        .to_vec();
+    assert_eq!(steps, [1, 1, 2, 3, 4, 5]);
+    assert_eq!(width_step(None), 1);
+}

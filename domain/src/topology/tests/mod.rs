@@ -1,0 +1,3 @@
+mod edges;
+mod flows;
+mod maps;

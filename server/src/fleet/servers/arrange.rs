@@ -1,0 +1,196 @@
+//! What people decide about nodes: which cluster, which role, which name; whether what was found is of interest.
+
+use domain::access::Action;
+use domain::fleet::Admission;
+use domain::text::{clean_label, is_slug};
+
+use super::store::{self, Place, PlacedBy};
+use crate::error::{FieldError, OpsError, StoreError};
+use crate::events::{self, NewEvent};
+use crate::fleet::live::NodeLive;
+use crate::fleet::store::ensure_cluster;
+use crate::ops::Ops;
+use crate::people::service::Caller;
+
+/// Longest name that a person may give.
+const NAME_CHARS_MAX: usize = 120;
+
+/// What somebody says about a node; empty text leaves it as its agent tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct Arrangement {
+    /// Slug; made when missing, in the node's system.
+    pub cluster: String,
+    /// Slug, or empty.
+    pub role: String,
+    /// Name for people, or empty.
+    pub name: String,
+}
+
+impl Arrangement {
+    fn check(&self) -> Result<(), OpsError> {
+        let mut errors = Vec::new();
+        let mut wrong = |field: &str, detail: String| {
+            errors.push(FieldError {
+                field: field.to_owned(),
+                detail,
+            });
+        };
+        if !is_slug(&self.cluster) {
+            let shown = clean_label(&self.cluster.chars().take(80).collect::<String>());
+            let detail =
+                format!("`{shown}` is not a name: use 1 to 63 of a-z, 0-9 and -, such as app-eu");
+            wrong("cluster", detail);
+        }
+        if !self.role.is_empty() && !is_slug(&self.role) {
+            let detail = "use 1 to 63 of a-z, 0-9 and -, such as worker, or nothing";
+            wrong("role", detail.to_owned());
+        }
+        if self.name.chars().count() > NAME_CHARS_MAX {
+            wrong(
+                "name",
+                format!("a name has at most {NAME_CHARS_MAX} characters"),
+            );
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(OpsError::Invalid(errors))
+        }
+    }
+}
+
+/// Puts a node where a person says, and lets it count.
+///
+/// # Errors
+/// Not allowed, no such node, wrong fields, a cluster of another system, or the database.
+pub async fn arrange(
+    ops: &Ops,
+    who: &Caller,
+    node_id: &str,
+    wanted: &Arrangement,
+) -> Result<(), OpsError> {
+    who.may(Action::ArrangeFleet)?;
+    let node = find(ops, node_id)?;
+    wanted.check()?;
+    let text = |text: &str| Some(clean_label(text)).filter(|text| !text.is_empty());
+    let place = Place {
+        system: node.system().to_owned(),
+        cluster: wanted.cluster.clone(),
+        node_role: text(&wanted.role),
+        node_name: text(&wanted.name),
+        admission: Admission::Accepted,
+        placed_by: PlacedBy::Operator,
+    };
+    let verb = if node.cluster() == wanted.cluster {
+        "node arranged"
+    } else {
+        "node moved"
+    };
+    let detail = format!("{} → {}", node.cluster(), wanted.cluster);
+    put(ops, who, &node, place, verb, detail).await
+}
+
+/// Lets a server that was found count where it is.
+///
+/// # Errors
+/// Not allowed, no such server, or the database.
+pub async fn accept(ops: &Ops, who: &Caller, node_id: &str) -> Result<(), OpsError> {
+    admit(ops, who, node_id, Admission::Accepted, "server accepted").await
+}
+
+/// Says that a server that was found is of no interest.
+///
+/// # Errors
+/// Not allowed, no such server, or the database.
+pub async fn ignore(ops: &Ops, who: &Caller, node_id: &str) -> Result<(), OpsError> {
+    admit(ops, who, node_id, Admission::Ignored, "server ignored").await
+}
+
+async fn admit(
+    ops: &Ops,
+    who: &Caller,
+    node_id: &str,
+    admission: Admission,
+    verb: &'static str,
+) -> Result<(), OpsError> {
+    who.may(Action::ArrangeFleet)?;
+    let node = find(ops, node_id)?;
+    let Some(server) = &node.server else {
+        let detail = "only a server that was found on a host can be accepted or ignored; a host is approved or removed";
+        return Err(OpsError::Conflict(detail.to_owned()));
+    };
+    let place = Place {
+        system: server.system.clone(),
+        cluster: server.cluster.clone(),
+        node_role: server.node_role.clone(),
+        node_name: server.node_name.clone(),
+        admission,
+        placed_by: PlacedBy::Operator,
+    };
+    let detail = format!("cluster {}", server.cluster);
+    put(ops, who, &node, place, verb, detail).await
+}
+
+fn find(ops: &Ops, node_id: &str) -> Result<NodeLive, OpsError> {
+    ops.live
+        .node(node_id)
+        .ok_or_else(|| OpsError::not_found("node", node_id))
+}
+
+async fn put(
+    ops: &Ops,
+    who: &Caller,
+    node: &NodeLive,
+    place: Place,
+    verb: &'static str,
+    detail: String,
+) -> Result<(), OpsError> {
+    let now = ops.clock.now();
+    let mut tx = ops.state.write().await?;
+    if let Some(owner) = ensure_cluster(&mut tx, &place.system, &place.cluster, now.0).await? {
+        let detail = format!(
+            "cluster {} belongs to system {owner}, and the node to system {}; choose another cluster",
+            place.cluster, place.system
+        );
+        return Err(OpsError::field("cluster", detail));
+    }
+    store::set_place(&mut tx, node.id(), &place).await?;
+    let event = NewEvent {
+        at: now,
+        actor: &who.actor,
+        verb,
+        subject: node.name().to_owned(),
+        node_id: Some(node.id()),
+        detail,
+    };
+    events::store::append(&mut tx, event).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing a node's place"))?;
+    let no = node.host.record.no;
+    match &node.server {
+        None => {
+            ops.live.update(no, |host| {
+                host.record.cluster = place.cluster;
+                host.record.node_role = place.node_role;
+                host.record.node_name = place.node_name;
+                host.record.placed_by = place.placed_by;
+            });
+        }
+        // What its agent told meanwhile stays: only its place is new.
+        Some(server) => {
+            ops.live.update(no, |host| {
+                if let Some(known) = host.servers.get_mut(&server.facts.key) {
+                    let known = std::sync::Arc::make_mut(known);
+                    known.cluster = place.cluster;
+                    known.node_role = place.node_role;
+                    known.node_name = place.node_name;
+                    known.admission = place.admission;
+                    known.placed_by = place.placed_by;
+                }
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Servers as nodes: what a host's new list of servers changes, and what people decide about a node's place.
+//!
+//! Called by `agents::news` for each list that is news, by forms and by local commands. Invariants: a server keeps its id
+//! as long as its key lasts; a list never removes a node (what is no longer told is gone, not forgotten); what an
+//! operator said about a node's place is moved by nobody else.
+
+pub mod arrange;
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use domain::fleet::{Admission, ServerFacts, ServerState, place, server_changes};
+use domain::id::NodeId;
+use domain::time::Timestamp;
+
+use self::store::{PlacedBy, ServerRecord};
+use super::live::{HostLive, NodeLive};
+use super::writer::HostEvent;
+use crate::error::OpsError;
+use crate::ops::Ops;
+use crate::random;
+
+impl ServerRecord {
+    /// Name for people: the one given, else as its agent tells it.
+    pub fn name(&self) -> &str {
+        self.node_name.as_deref().unwrap_or(&self.facts.name)
+    }
+}
+
+impl NodeLive {
+    /// Public id of the node.
+    pub fn id(&self) -> &str {
+        match &self.server {
+            Some(server) => &server.node_id,
+            None => &self.host.record.node_id,
+        }
+    }
+
+    /// Name for people.
+    pub fn name(&self) -> &str {
+        match &self.server {
+            Some(server) => server.name(),
+            None => self.host.name(),
+        }
+    }
+
+    /// Slug of its system.
+    pub fn system(&self) -> &str {
+        match &self.server {
+            Some(server) => &server.system,
+            None => &self.host.record.system,
+        }
+    }
+
+    /// Slug of its cluster.
+    pub fn cluster(&self) -> &str {
+        match &self.server {
+            Some(server) => &server.cluster,
+            None => &self.host.record.cluster,
+        }
+    }
+}
+
+/// What a list of servers changes.
+#[derive(Debug, Clone, Default)]
+pub struct Changed {
+    /// As they are to be stored.
+    pub servers: Vec<ServerRecord>,
+    /// What happened.
+    pub events: Vec<HostEvent>,
+}
+
+/// Compares what a host tells now with what is known of it; writes nothing.
+///
+/// # Errors
+/// When the database cannot say whose a suggested cluster is.
+pub async fn changed(
+    ops: &Ops,
+    host: &HostLive,
+    told: Vec<ServerFacts>,
+) -> Result<Changed, OpsError> {
+    let owners = owners(ops, host, &told).await?;
+    Ok(compare(host, told, &owners, ops.clock.now()))
+}
+
+/// System of each cluster that is suggested and is not the host's; those that do not exist are missing.
+async fn owners(
+    ops: &Ops,
+    host: &HostLive,
+    told: &[ServerFacts],
+) -> Result<BTreeMap<String, String>, OpsError> {
+    let mut owners = BTreeMap::new();
+    if !host.record.allows_suggestions {
+        return Ok(owners);
+    }
+    for cluster in told.iter().filter_map(|server| server.cluster.as_ref()) {
+        if *cluster != host.record.cluster
+            && !owners.contains_key(cluster)
+            && let Some(owner) = store::find_owner(ops.state.read(), cluster).await?
+        {
+            owners.insert(cluster.clone(), owner);
+        }
+    }
+    Ok(owners)
+}
+
+fn compare(
+    host: &HostLive,
+    told: Vec<ServerFacts>,
+    owners: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Changed {
+    let mut changed = Changed::default();
+    let mut missing = host.servers.clone();
+    for facts in told {
+        let before = missing.remove(&facts.key);
+        let now_record = match &before {
+            Some(known) => again(host, known, facts, owners),
+            None => first_seen(host, facts, owners, now),
+        };
+        note(&mut changed, before.as_deref(), now_record, now);
+    }
+    for known in missing.into_values() {
+        // An agent that no longer tells a server has forgotten it; we have not.
+        let facts = ServerFacts {
+            state: ServerState::Gone,
+            pid: None,
+            probe: None,
+            ..known.facts.clone()
+        };
+        let gone = ServerRecord {
+            facts,
+            ..(*known).clone()
+        };
+        note(&mut changed, Some(&known), gone, now);
+    }
+    changed
+}
+
+fn note(changed: &mut Changed, before: Option<&ServerRecord>, after: ServerRecord, now: Timestamp) {
+    if before == Some(&after) {
+        return;
+    }
+    let mut event = |verb: &'static str, detail: String| {
+        changed.events.push(HostEvent {
+            at: now,
+            verb,
+            subject: after.name().to_owned(),
+            node_id: after.node_id.clone(),
+            detail,
+        });
+    };
+    for change in server_changes(before.map(|before| &before.facts), &after.facts) {
+        event(change.verb(), change.detail());
+    }
+    if let Some(before) = before.filter(|before| before.cluster != after.cluster) {
+        event(
+            "node moved",
+            format!("{} → {}", before.cluster, after.cluster),
+        );
+    }
+    changed.servers.push(after);
+}
+
+/// Where a server's own words and its host's token put it; a cluster of another system is out of reach.
+fn placed(
+    host: &HostLive,
+    facts: &ServerFacts,
+    owners: &BTreeMap<String, String>,
+) -> domain::fleet::Placement {
+    let record = &host.record;
+    let is_foreign = facts
+        .cluster
+        .as_ref()
+        .and_then(|cluster| owners.get(cluster))
+        .is_some_and(|owner| *owner != record.system);
+    place(
+        &record.cluster,
+        record.node_role.as_deref(),
+        record.allows_suggestions && !is_foreign,
+        facts.cluster.as_deref(),
+        facts.role.as_deref(),
+    )
+}
+
+fn first_seen(
+    host: &HostLive,
+    facts: ServerFacts,
+    owners: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> ServerRecord {
+    let placement = placed(host, &facts, owners);
+    ServerRecord {
+        node_id: NodeId::from_random(random::bytes()).to_string(),
+        node_name: None,
+        system: host.record.system.clone(),
+        placed_by: placed_by(host, &placement.cluster),
+        cluster: placement.cluster,
+        node_role: placement.role,
+        admission: placement.admission,
+        found_at_ms: now.0,
+        facts,
+    }
+}
+
+fn placed_by(host: &HostLive, cluster: &str) -> PlacedBy {
+    if cluster == host.record.cluster {
+        PlacedBy::Token
+    } else {
+        PlacedBy::Suggestion
+    }
+}
+
+fn again(
+    host: &HostLive,
+    known: &ServerRecord,
+    facts: ServerFacts,
+    owners: &BTreeMap<String, String>,
+) -> ServerRecord {
+    let suggests = |facts: &ServerFacts| (facts.cluster.clone(), facts.role.clone());
+    let is_moved =
+        known.placed_by != PlacedBy::Operator && suggests(&known.facts) != suggests(&facts);
+    if !is_moved {
+        return ServerRecord {
+            facts,
+            ..known.clone()
+        };
+    }
+    let placement = placed(host, &facts, owners);
+    ServerRecord {
+        placed_by: placed_by(host, &placement.cluster),
+        cluster: placement.cluster,
+        node_role: placement.role,
+        admission: match known.admission {
+            Admission::Ignored => Admission::Ignored,
+            Admission::Accepted | Admission::New => placement.admission,
+        },
+        facts,
+        ..known.clone()
+    }
+}

@@ -1,0 +1,110 @@
+//! Where the map's data comes from: the nodes of the fleet and what their hosts tell of connections.
+//!
+//! All of it is in memory; nothing is read from a database here.
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use app::fleet::view::NodeRow;
+use domain::fleet::{Admission, Collector, Liveness, Outcome};
+use domain::topology::HostConnections;
+
+use crate::fleet::live::HostLive;
+use crate::fleet::rows::{host_row, server_row};
+use crate::ops::Ops;
+
+/// A list that was taken this long ago is known to hold only because its host has not sent another one.
+const LOOKS_EVERY_MS: i64 = 90_000;
+
+/// A node and where it runs.
+#[derive(Debug, Clone)]
+pub struct NodeAt {
+    /// Number of its host.
+    pub host_no: i64,
+    /// Its key on the host; `None` for the host itself.
+    pub server: Option<String>,
+    /// As in lists.
+    pub row: NodeRow,
+}
+
+/// All nodes but those that somebody ignores.
+pub fn nodes(ops: &Ops) -> Vec<NodeAt> {
+    let now = ops.clock.monotonic();
+    let mut nodes = Vec::new();
+    ops.live.for_each(|host| {
+        nodes.push(NodeAt {
+            host_no: host.record.no,
+            server: None,
+            row: host_row(host, now),
+        });
+        let of_interest = host
+            .servers
+            .iter()
+            .filter(|(_, server)| server.admission != Admission::Ignored);
+        nodes.extend(of_interest.map(|(key, server)| NodeAt {
+            host_no: host.record.no,
+            server: Some(key.clone()),
+            row: server_row(host, server, now),
+        }));
+    });
+    nodes
+}
+
+/// What a host told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its number.
+    pub host_no: i64,
+    /// Does it report?
+    pub is_seen: bool,
+    /// Since when its list is known to hold.
+    pub known_at_ms: i64,
+    /// Its own addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Its connections.
+    pub connections: Arc<HostConnections>,
+}
+
+/// What all hosts told of their connections.
+pub fn told(ops: &Ops) -> Vec<Told> {
+    let now = ops.clock.monotonic();
+    let now_ms = ops.clock.now().0;
+    let mut told = Vec::new();
+    ops.live.for_each(|host| {
+        let Some(connections) = host.connections.clone().filter(|_| still_looks(host)) else {
+            return;
+        };
+        let is_recent = now_ms.saturating_sub(host.connections_at_ms) < LOOKS_EVERY_MS;
+        told.push(Told {
+            host_no: host.record.no,
+            is_seen: matches!(host.liveness(now), Liveness::Live | Liveness::Late),
+            known_at_ms: if is_recent {
+                host.connections_at_ms
+            } else {
+                host.last_report_at_ms.unwrap_or(0)
+            },
+            addresses: addresses(host),
+            connections,
+        });
+    });
+    told
+}
+
+/// A host whose collector no longer runs has an old list that nothing will replace.
+fn still_looks(host: &HostLive) -> bool {
+    let run = host
+        .record
+        .collectors
+        .iter()
+        .find(|run| run.collector == Collector::Connections);
+    run.is_none_or(|run| matches!(run.outcome, Outcome::Ok | Outcome::Partial(_)))
+}
+
+fn addresses(host: &HostLive) -> Vec<IpAddr> {
+    let interfaces = host.facts.iter().flat_map(|facts| &facts.interfaces);
+    let texts = interfaces.flat_map(|interface| &interface.addresses);
+    texts
+        // Some are told with the length of their network.
+        .filter_map(|text| text.split('/').next()?.parse().ok())
+        .collect()
+}

@@ -1,0 +1,369 @@
+//! Servers found on hosts: they become nodes where their token says, keep their ids, tell what happens to them, and count
+//! only where somebody may say so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use axum::http::StatusCode;
+use common::agent::TestAgent;
+use common::{Site, site, site_in};
+use domain::access::Role;
+use protocol::v1::report::{Group, Record};
+use protocol::v1::section::{
+    BoundListener, Connections, Flow, KIND_CONNECTIONS, KIND_SERVERS, Probe, Section, Server,
+    Servers,
+};
+use serde_json::Value;
+
+const KEY: &str = "tomcat:/srv/shop";
+
+fn tomcat() -> Server {
+    Server {
+        key: KEY.to_owned(),
+        pack: "tomcat".to_owned(),
+        name: "shop".to_owned(),
+        product: Some("Apache Tomcat".to_owned()),
+        version: Some("10.1.6".to_owned()),
+        home: Some("/srv/shop".to_owned()),
+        pid: Some(7),
+        started_at_s: Some(1_790_000_000),
+        ports: vec![8_080],
+        state: 1,
+        ..Server::default()
+    }
+}
+
+fn told(agent: &mut TestAgent, servers: Vec<Server>) -> Record {
+    let list = Servers {
+        servers,
+        ..Servers::default()
+    };
+    let mut record = agent.record(100);
+    record.sections = Some(vec![Section {
+        kind: KIND_SERVERS,
+        body: protocol::wire::encode(&list),
+    }]);
+    record.groups.push(Group {
+        instance: KEY.to_owned(),
+        values: vec![81, 250, 83, 42],
+    });
+    record
+}
+
+async fn nodes(site: &Site) -> Vec<Value> {
+    let token = site.api_token(Role::Viewer).await;
+    let answer = site
+        .call("GET", "/api/v1/nodes")
+        .bearer(&token)
+        .send()
+        .await;
+    answer.json()["items"].as_array().unwrap().clone()
+}
+
+async fn server_node(site: &Site) -> Value {
+    let nodes = nodes(site).await;
+    let found = nodes.into_iter().find(|node| node["kind"] == "tomcat");
+    found.expect("the server is a node")
+}
+
+async fn verbs(site: &Site) -> Vec<String> {
+    let token = site.api_token(Role::Viewer).await;
+    let answer = site
+        .call("GET", "/api/v1/events?limit=100")
+        .bearer(&token)
+        .send()
+        .await
+        .json();
+    let items = answer["items"].as_array().unwrap().clone();
+    let mut verbs: Vec<String> = items
+        .iter()
+        .map(|event| event["verb"].as_str().unwrap().to_owned())
+        .filter(|verb| !verb.contains("token") && !verb.contains("user"))
+        .collect();
+    verbs.sort();
+    verbs
+}
+
+async fn send(site: &Site, agent: &mut TestAgent, record: Record) {
+    agent.send(site, &[record]).await.ok().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_is_a_node_with_its_own_id_values_and_series_and_survives_a_restart_of_ours() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    let record = told(&mut agent, vec![tomcat()]);
+    send(&site, &mut agent, record).await;
+    let node = server_node(&site).await;
+    assert_eq!(
+        (&node["cluster"], &node["product"], &node["version"]),
+        (&"web".into(), &"Apache Tomcat".into(), &"10.1.6".into())
+    );
+    assert_eq!(
+        (&node["status"], &node["liveness"]),
+        (&"ok".into(), &"live".into())
+    );
+    let id = node["id"].as_str().unwrap().to_owned();
+    assert_ne!(id, agent.node_id);
+    let token = site.api_token(Role::Viewer).await;
+    site.clock.advance_ms(1);
+    let series = format!("/api/v1/nodes/{id}/series?metric=server_cpu_used_ratio&level=raw");
+    let series = site.call("GET", &series).bearer(&token).send().await.json();
+    assert_eq!(series["points"][0][1], 0.25, "{series}");
+    let rows = server::fleet::rows::rows(&site.ops);
+    let counts = |id: &str| rows.iter().find(|row| row.id == id).unwrap().counts;
+    assert!(
+        counts(&id) && !counts(&agent.node_id),
+        "a host with servers is not counted twice"
+    );
+    let common::Site {
+        ops,
+        folder,
+        router,
+        ..
+    } = site;
+    drop(router);
+    ops.close().await;
+    let site = site_in(folder).await;
+    let again = site.ops.live.node(&id).unwrap();
+    assert_eq!(
+        again.server.unwrap().facts.version.as_deref(),
+        Some("10.1.6")
+    );
+}
+
+#[tokio::test]
+async fn what_happens_to_a_server_is_told_once_and_its_id_stays() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    let ill = Probe {
+        url: "http://127.0.0.1:8080/".to_owned(),
+        is_up: false,
+        code: Some(503),
+        reason: Some("status".to_owned()),
+    };
+    let record = told(&mut agent, vec![tomcat()]);
+    send(&site, &mut agent, record).await;
+    let id = server_node(&site).await["id"].clone();
+    for servers in [
+        vec![Server {
+            pid: Some(8),
+            ..tomcat()
+        }],
+        vec![Server {
+            pid: Some(8),
+            probe: Some(ill),
+            ..tomcat()
+        }],
+        vec![Server {
+            pid: None,
+            state: 4,
+            ..tomcat()
+        }],
+        vec![],
+        vec![Server {
+            pid: Some(9),
+            version: Some("10.1.7".to_owned()),
+            ..tomcat()
+        }],
+    ] {
+        let record = told(&mut agent, servers);
+        send(&site, &mut agent, record).await;
+        assert_eq!(server_node(&site).await["id"], id);
+    }
+    assert_eq!(
+        verbs(&site).await,
+        [
+            "health probe failed",
+            "node enrolled",
+            "server appeared",
+            "server restarted",
+            "server started",
+            "server vanished",
+            "version changed"
+        ]
+    );
+    let record = told(
+        &mut agent,
+        vec![Server {
+            pid: None,
+            state: 4,
+            ..tomcat()
+        }],
+    );
+    send(&site, &mut agent, record).await;
+    let node = server_node(&site).await;
+    assert_eq!(
+        (&node["status"], &node["liveness"]),
+        (&"critical".into(), &"missing".into())
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_names_another_cluster_waits_unless_its_token_allows_that() {
+    let site = site().await;
+    let named = Server {
+        cluster: Some("Prod DB".to_owned()),
+        role: Some("worker".to_owned()),
+        ..tomcat()
+    };
+    let mut agent = site.agent(1).await;
+    let record = told(&mut agent, vec![named.clone()]);
+    send(&site, &mut agent, record).await;
+    let node = server_node(&site).await;
+    assert_eq!(
+        (&node["cluster"], &node["liveness"]),
+        (&"web".into(), &"pending_review".into())
+    );
+    let rows = server::fleet::rows::rows(&site.ops);
+    assert!(
+        rows.iter().any(|row| row.kind == "host" && row.counts),
+        "its host counts meanwhile"
+    );
+
+    let id = node["id"].as_str().unwrap().to_owned();
+    let viewer = site.sign_in_as(Role::Viewer).await;
+    let accept = format!("/nodes/{id}/accept");
+    let refused = site.call("POST", &accept).cookie(&viewer).send().await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let operator = site.sign_in_as(Role::Operator).await;
+    let wrong = site
+        .call("POST", &format!("/nodes/{id}/arrange"))
+        .cookie(&operator)
+        .form("cluster=Prod+DB&role=&name=")
+        .send()
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("Prod DB"), "what was typed is kept");
+    let moved = site
+        .call("POST", &format!("/nodes/{id}/arrange"))
+        .cookie(&operator)
+        .form("cluster=prod-db&role=worker&name=Shop+1")
+        .send()
+        .await;
+    assert_eq!(moved.status, StatusCode::SEE_OTHER);
+    let node = server_node(&site).await;
+    assert_eq!(
+        (
+            &node["cluster"],
+            &node["name"],
+            &node["liveness"],
+            &node["role"]
+        ),
+        (
+            &"prod-db".into(),
+            &"Shop 1".into(),
+            &"live".into(),
+            &"worker".into()
+        )
+    );
+    // What an operator said is moved by no configuration.
+    let record = told(
+        &mut agent,
+        vec![Server {
+            cluster: Some("elsewhere".to_owned()),
+            ..tomcat()
+        }],
+    );
+    send(&site, &mut agent, record).await;
+    assert_eq!(server_node(&site).await["cluster"], "prod-db");
+}
+
+#[tokio::test]
+async fn a_token_that_allows_suggestions_lets_servers_place_themselves_in_its_own_system_only() {
+    let site = site().await;
+    site.token(|new| {
+        new.system = "bank".to_owned();
+        new.cluster = "vault".to_owned();
+    })
+    .await;
+    let token = site.token(|new| new.allows_suggestions = true).await;
+    let mut agent = site.enroll(&token, 3, "app-1").await.ok().unwrap();
+    agent.hello(&site).await.ok().unwrap();
+    let record = told(
+        &mut agent,
+        vec![Server {
+            cluster: Some("app".to_owned()),
+            ..tomcat()
+        }],
+    );
+    send(&site, &mut agent, record).await;
+    assert_eq!(server_node(&site).await["cluster"], "app");
+    let record = told(
+        &mut agent,
+        vec![Server {
+            cluster: Some("vault".to_owned()),
+            ..tomcat()
+        }],
+    );
+    send(&site, &mut agent, record).await;
+    let node = server_node(&site).await;
+    assert_eq!(
+        (&node["cluster"], &node["system"]),
+        (&"web".into(), &"default".into())
+    );
+    assert_eq!(node["liveness"], "pending_review");
+}
+
+#[tokio::test]
+async fn connections_are_kept_cleaned_and_rubbish_changes_nothing() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    let connections = Connections {
+        listeners: vec![BoundListener {
+            address: vec![0; 16],
+            port: 8_080,
+            server: Some(KEY.to_owned()),
+            process: Some("java\u{1b}".to_owned()),
+        }],
+        flows: vec![
+            Flow {
+                is_incoming: true,
+                local: vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 1],
+                peer: vec![10, 0, 0, 2],
+                port: 8_080,
+                client_ports: vec![5, 4, 4],
+                connections: 2,
+                ..Flow::default()
+            },
+            Flow {
+                local: vec![1, 2],
+                connections: 3,
+                ..Flow::default()
+            },
+        ],
+        left_out: 1,
+    };
+    let mut record = agent.record(1);
+    record.sections = Some(vec![Section {
+        kind: KIND_CONNECTIONS,
+        body: protocol::wire::encode(&connections),
+    }]);
+    send(&site, &mut agent, record).await;
+    let host = site.ops.live.host_by_node(&agent.node_id).unwrap();
+    let kept = host.connections.unwrap();
+    assert_eq!(kept.flows[0].local.to_string(), "10.0.0.1");
+    assert_eq!(kept.flows[0].client_ports, [4, 5]);
+    assert_eq!((kept.flows.len(), kept.left_out), (1, 4));
+    assert_eq!(kept.listeners[0].process.as_deref(), Some("java\u{FFFD}"));
+    let mut record = agent.record(1);
+    record.sections = Some(vec![
+        Section {
+            kind: KIND_CONNECTIONS,
+            body: b"rubbish".to_vec(),
+        },
+        Section {
+            kind: KIND_SERVERS,
+            body: b"rubbish".to_vec(),
+        },
+    ]);
+    send(&site, &mut agent, record).await;
+    let host = site.ops.live.host_by_node(&agent.node_id).unwrap();
+    assert_eq!(host.connections.unwrap(), kept);
+    assert!(host.servers.is_empty());
+}
