@@ -12,6 +12,8 @@ use axum::http::StatusCode;
 use common::agent::TestAgent;
 use common::{Site, site};
 use domain::access::Role;
+use protocol::v1::report::Group;
+use protocol::v1::section::{KIND_SERVERS, Section, Server, Servers};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -349,4 +351,101 @@ async fn the_log_is_paged_by_key_filtered_and_counted() {
         csv.body
             .starts_with("seq,time,actor,kind,object,node_id,detail\r\n")
     );
+}
+
+/// A report of a host with one Tomcat: its share of the processors in thousandths, and its connections.
+async fn report_server(
+    site: &Site,
+    agent: &mut TestAgent,
+    version: &str,
+    cpu: i64,
+    connections: i64,
+) {
+    let server = Server {
+        key: "tomcat:/srv/shop".to_owned(),
+        pack: "tomcat".to_owned(),
+        name: format!("shop-{}", agent.process[0]),
+        product: Some("Apache Tomcat".to_owned()),
+        version: Some(version.to_owned()),
+        home: Some("/srv/shop".to_owned()),
+        pid: Some(7),
+        started_at_s: Some(1_790_000_000),
+        state: 1,
+        ..Server::default()
+    };
+    let list = Servers {
+        servers: vec![server],
+        ..Servers::default()
+    };
+    let mut record = agent.record(100);
+    record.sections = Some(vec![Section {
+        kind: KIND_SERVERS,
+        body: protocol::wire::encode(&list),
+    }]);
+    record.groups.push(Group {
+        instance: "tomcat:/srv/shop".to_owned(),
+        values: vec![81, cpu, 89, connections],
+    });
+    agent.send(site, &[record]).await.ok().unwrap();
+}
+
+#[tokio::test]
+async fn servers_count_instead_of_their_hosts_and_their_own_values_are_drawn() {
+    let site = site().await;
+    let mut agents = reporting(&site, 5).await;
+    for _ in 0..6 {
+        site.clock.advance_ms(MINUTE_MS);
+        for (place, agent) in agents.iter_mut().enumerate() {
+            let (version, cpu) = if place == 0 {
+                ("9.0.1", 800)
+            } else {
+                ("10.1.6", 300)
+            };
+            report_server(&site, agent, version, cpu, 40).await;
+        }
+    }
+    let token = site.api_token(Role::Viewer).await;
+    let told = cluster(&site, &token).await;
+    assert_eq!(
+        (&told["reason"], &told["nodes"]),
+        (&"5 of 5 OK".into(), &5.into())
+    );
+    assert_eq!(
+        told["versions"],
+        serde_json::json!([
+            {"product": "Apache Tomcat", "version": "10.1.6", "nodes": 4},
+            {"product": "Apache Tomcat", "version": "9.0.1", "nodes": 1},
+        ])
+    );
+    assert_eq!(told["signals"]["connections"], 200.0);
+    let range = app::fleet::view::RangeQuery::default();
+    let charts = server::fleet::clusters::charts::charts(&site.ops, "web", &range)
+        .await
+        .unwrap();
+    let cpu = charts
+        .charts
+        .iter()
+        .find(|chart| chart.key == "cpu")
+        .unwrap();
+    let lines: Vec<(&str, Option<&str>)> = cpu
+        .series
+        .iter()
+        .map(|line| (line.label.as_str(), line.latest.as_deref()))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("median of 5 nodes", Some("30\u{202F}%")),
+            ("shop-1", Some("80\u{202F}%"))
+        ],
+        "of the servers, not of their hosts"
+    );
+    let connections = charts
+        .charts
+        .iter()
+        .find(|chart| chart.key == "connections")
+        .unwrap();
+    assert_eq!(connections.series[0].latest.as_deref(), Some("40"));
+    let map = charts.heatmap.unwrap();
+    assert_eq!((map.rows[0].name.as_str(), map.rows.len()), ("shop-1", 5));
 }

@@ -30,6 +30,12 @@ pub fn targets(ops: &Ops, ids: &BTreeSet<&str>) -> BTreeMap<String, Target> {
         if ids.contains(host.record.node_id.as_str()) {
             found.insert(host.record.node_id.clone(), target(host, None));
         }
+        for server in host.servers.values() {
+            if ids.contains(server.node_id.as_str()) {
+                let key = server.facts.key.clone();
+                found.insert(server.node_id.clone(), target(host, Some(key)));
+            }
+        }
     });
     found
 }
