@@ -83,7 +83,8 @@ pub fn number(column: Column, value: f64) -> String {
         Kind::Bytes => format::bytes(value),
         Kind::Network => network(value),
         Kind::Load => format!("{value:.2}"),
-        Kind::Span => format::duration_ms(value as i64 * 1_000),
+        // As ages are written: whole seconds, `0 s` for what was just now.
+        Kind::Span => format::age((value as i64).saturating_mul(1_000), 0),
         Kind::Milliseconds => format::duration_ms(value.round() as i64),
         Kind::Count | Kind::Text => format::count(value.max(0.0).round() as u64),
     }
