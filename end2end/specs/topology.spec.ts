@@ -34,7 +34,7 @@ test("a box leads to its panel, the panel to its nodes, and Back undoes it", asy
   await expect(page).toHaveURL((url) => url.searchParams.get("focus") === "c:app-eu");
   const panel = page.getByRole("complementary", { name: "Cluster app-eu" });
   await expect(panel).toContainText("Both nodes are OK");
-  await expect(panel.getByRole("link", { name: "Its nodes" })).toHaveAttribute("href", "/nodes?q=cluster%3Aapp-eu");
+  await expect(panel.getByRole("link", { name: "Its nodes" })).toHaveAttribute("href", "/nodes?q=cluster:app-eu");
   await expect(panel.getByRole("link", { name: "Open cluster" })).toHaveAttribute("href", "/clusters/app-eu");
   await expect(page.locator(box("db-eu"))).toHaveAttribute("data-dimmed", "");
   await page.goBack();

@@ -207,7 +207,7 @@ async fn pages_render_whole_with_charts_and_heatmap() {
         "aria-label=\"Processor of 5 nodes of web, last hour: greatest 90",
         "class=\"heat-cells\"",
         "Saturation",
-        "/topology?focus=c%3Aweb",
+        "/topology?focus=c:web",
     ] {
         assert!(page.body.contains(part), "{part}");
     }
@@ -436,7 +436,7 @@ async fn servers_count_instead_of_their_hosts_and_their_own_values_are_drawn() {
         lines,
         [
             ("median of 5 nodes", Some("30\u{202F}%")),
-            ("shop-1", Some("80\u{202F}%"))
+            ("web-01/shop-1", Some("80\u{202F}%"))
         ],
         "of the servers, not of their hosts"
     );
@@ -447,5 +447,8 @@ async fn servers_count_instead_of_their_hosts_and_their_own_values_are_drawn() {
         .unwrap();
     assert_eq!(connections.series[0].latest.as_deref(), Some("40"));
     let map = charts.heatmap.unwrap();
-    assert_eq!((map.rows[0].name.as_str(), map.rows.len()), ("shop-1", 5));
+    assert_eq!(
+        (map.rows[0].name.as_str(), map.rows.len()),
+        ("web-01/shop-1", 5)
+    );
 }

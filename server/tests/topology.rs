@@ -227,7 +227,7 @@ async fn the_page_shows_the_map_in_each_view_and_says_what_it_did_not_understand
                 "Used by",
                 "1 cluster depends",
                 "/clusters/db-eu",
-                "/nodes?q=cluster%3Adb-eu",
+                "/nodes?q=cluster:db-eu",
             ],
             vec!["Move…"],
         ),

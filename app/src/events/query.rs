@@ -138,7 +138,7 @@ mod tests {
         let query = parsed(&[("range", "24h")]).between(0, 60_000);
         assert_eq!(
             query.url(),
-            "/events?from=1970-01-01T00%3A00%3A00Z&to=1970-01-01T00%3A01%3A00Z"
+            "/events?from=1970-01-01T00:00:00Z&to=1970-01-01T00:01:00Z"
         );
         assert_eq!(
             (query.preset(), query.in_range("1h").preset()),

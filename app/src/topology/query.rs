@@ -159,7 +159,7 @@ mod tests {
         for url in [
             "/topology",
             "/topology?view=cells&system=shop-prod&only=problems",
-            "/topology?focus=c%3Aapp-eu&depth=3&reach=callers&find=db%20mq&hide=test&zoom=150",
+            "/topology?focus=c:app-eu&depth=3&reach=callers&find=db%20mq&hide=test&zoom=150",
             "/topology?view=table",
         ] {
             assert_eq!(read(url).url(), url);
@@ -174,12 +174,12 @@ mod tests {
 
     #[test]
     fn a_new_focus_forgets_the_reach_of_the_old() {
-        let query = read("/topology?focus=c%3Aa&depth=3&reach=callers&find=x");
-        assert_eq!(query.focused_on("b").url(), "/topology?focus=c%3Ab&find=x");
+        let query = read("/topology?focus=c:a&depth=3&reach=callers&find=x");
+        assert_eq!(query.focused_on("b").url(), "/topology?focus=c:b&find=x");
         assert_eq!(query.focused_on("").url(), "/topology?find=x");
         assert_eq!(
             query.focused_on("b").dependants().url(),
-            "/topology?focus=c%3Ab&depth=3&reach=callers&find=x"
+            "/topology?focus=c:b&depth=3&reach=callers&find=x"
         );
     }
 }
