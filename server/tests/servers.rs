@@ -50,7 +50,7 @@ fn told(agent: &mut TestAgent, servers: Vec<Server>) -> Record {
     }]);
     record.groups.push(Group {
         instance: KEY.to_owned(),
-        values: vec![81, 250, 83, 42],
+        values: vec![80, 1, 81, 250, 83, 42],
     });
     record
 }
@@ -115,6 +115,22 @@ async fn a_server_is_a_node_with_its_own_id_values_and_series_and_survives_a_res
     let series = format!("/api/v1/nodes/{id}/series?metric=server_cpu_used_ratio&level=raw");
     let series = site.call("GET", &series).bearer(&token).send().await.json();
     assert_eq!(series["points"][0][1], 0.25, "{series}");
+    let filtered = |filter: &'static str| {
+        let path = format!("/api/v1/nodes?filter={filter}");
+        let call = site.call("GET", &path).bearer(&token);
+        async move {
+            let answer = call.send().await.json();
+            let items = answer["items"].as_array().unwrap().len();
+            items
+        }
+    };
+    assert_eq!(
+        filtered("up%3E0").await,
+        1,
+        "a server's own values are its own"
+    );
+    assert_eq!(filtered("threads%3E41").await, 1);
+    assert_eq!(filtered("up%3C1").await, 0);
     let rows = server::fleet::rows::rows(&site.ops);
     let counts = |id: &str| rows.iter().find(|row| row.id == id).unwrap().counts;
     assert!(

@@ -14,6 +14,7 @@ use app::fleet::view::{
 use domain::filter::{Condition, Field, Filter, FilterError, Subject};
 use domain::fleet::{Liveness, Status};
 use domain::metric::Metric;
+use domain::metric::catalogue::Instance;
 
 use super::service::{counts, rows};
 use crate::ops::Ops;
@@ -49,13 +50,22 @@ impl<'a> Matcher<'a> {
         let mut values = HashMap::new();
         if !wanted.is_empty() {
             ops.live.for_each(|host| {
-                let of_host: Vec<(Metric, f64)> = host
-                    .values
-                    .iter()
-                    .filter(|(key, _)| wanted.contains(&key.metric))
-                    .map(|(key, stored)| (key.metric, key.metric.from_stored(*stored)))
-                    .collect();
-                values.insert(host.record.node_id.clone(), of_host);
+                let of = |server: Option<&str>| -> Vec<(Metric, f64)> {
+                    host.values
+                        .iter()
+                        .filter(|(key, _)| {
+                            let is_servers = key.metric.instance() == Instance::Server;
+                            wanted.contains(&key.metric)
+                                && is_servers == server.is_some()
+                                && server.is_none_or(|of| of == key.instance)
+                        })
+                        .map(|(key, stored)| (key.metric, key.metric.from_stored(*stored)))
+                        .collect()
+                };
+                values.insert(host.record.node_id.clone(), of(None));
+                for (key, server) in &host.servers {
+                    values.insert(server.node_id.clone(), of(Some(key)));
+                }
             });
         }
         Self {
