@@ -370,7 +370,8 @@ http {{
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("agent.toml"), "interval = \"1s\"\n").unwrap();
         std::fs::write(folder.join("policy.toml"), "").unwrap();
-        let token = cli_ok(data, &["enroll-token", "create", "--cluster", "fleet"]);
+        let cluster = host.split('-').next().unwrap();
+        let token = cli_ok(data, &["enroll-token", "create", "--cluster", cluster]);
         let paths: Vec<String> = [
             ("config", "agent.toml"),
             ("policy", "policy.toml"),
@@ -593,6 +594,56 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
         },
     )
     .await;
+
+    // The map says the same once it has seen the connections twice.
+    let token = cli_ok(
+        &data,
+        &["api-token", "create", "--name", "test", "--role", "viewer"],
+    );
+    let wanted: BTreeSet<(String, String, u64)> = [
+        ("edge", "app", 8080),
+        ("edge", "app", 8180),
+        ("app", "db", 5432),
+    ]
+    .into_iter()
+    .map(|(from, to, port)| (from.to_owned(), to.to_owned(), port))
+    .collect();
+    let mut shown = BTreeSet::new();
+    for _ in 0..60 {
+        shown = mapped(&url, &token);
+        if shown == wanted {
+            break;
+        }
+        fleet.use_it(8);
+        fleet.look_again();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    assert_eq!(shown, wanted, "{}", fleet.logs());
+}
+
+/// (from, to) of every edge that the map shows between clusters, with the ports it is seen at.
+fn mapped(url: &str, token: &str) -> BTreeSet<(String, String, u64)> {
+    let (_, address) = url.split_once("://").unwrap();
+    let mut stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+    let request = format!(
+        "GET /api/v1/topology HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    // The body may come in chunks; the document is what is between its first and last brace.
+    let from = body.find('{').unwrap();
+    let to = body.rfind('}').unwrap();
+    let document: serde_json::Value = serde_json::from_str(&body[from..=to]).unwrap();
+    let edges = document["edges"].as_array().unwrap();
+    edges
+        .iter()
+        .map(|edge| {
+            let text = |key: &str| edge[key].as_str().unwrap().to_owned();
+            (text("from"), text("to"), edge["port"].as_u64().unwrap())
+        })
+        .collect()
 }
 
 fn until_tomcat(fleet: &Fleet, host: &str, port: u16) {
