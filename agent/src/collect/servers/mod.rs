@@ -218,7 +218,7 @@ impl Inventory {
         if let Some(pid) = self.owners.pid(socket.inode) {
             return Whose {
                 server: self.by_pid.get(&pid).cloned(),
-                process: self.seen.get(&pid).map(|seen| seen.shown_name()),
+                process: self.seen.get(&pid).map(|seen| seen.shown_name.clone()),
             };
         }
         Whose {

@@ -29,6 +29,8 @@ pub struct Seen {
     parent: u32,
     started: u64,
     name: Vec<u8>,
+    /// Its name, fit to be told.
+    pub shown_name: Rc<str>,
     /// Its own command line is empty.
     pub is_kernel: bool,
     class: Option<Class>,
@@ -38,11 +40,6 @@ impl Seen {
     /// Nothing new is expected of it: neither a server, whose end matters, nor so young that it becomes one.
     fn is_settled(&self, now_ns: u64) -> bool {
         self.is_kernel || (self.class.is_none() && now_ns.saturating_sub(self.first_ns) >= YOUNG_NS)
-    }
-
-    /// Its name, fit to be told.
-    pub fn shown_name(&self) -> Rc<str> {
-        instance(&self.name).into()
     }
 }
 
@@ -109,6 +106,7 @@ impl Inventory {
             parent: stat.parent,
             started: stat.started,
             name: stat.name.clone(),
+            shown_name: instance(&stat.name).into(),
             is_kernel,
             class,
         };
