@@ -123,7 +123,7 @@ test("wrong fields are named, and what was typed is kept", async ({ page, watch 
   await page.getByRole("button", { name: "Create token" }).click();
   expect((await posted).status()).toBe(422);
 
-  await expect(page.getByRole("alert")).toHaveText("Please correct the fields below.");
+  await expect(page.getByRole("alert")).toHaveText("Please correct the fields below; nothing was changed.");
   await expect(page.getByLabel("System")).toHaveValue("Shop Prod");
   await expect(page.getByLabel("System")).toHaveAccessibleDescription(/`Shop Prod` is not a name/);
   await expect(page.getByLabel("Cluster")).toHaveValue("<b>eu</b>");

@@ -45,8 +45,8 @@ test("find dims, hide takes away and says so, only problems says that there are 
   await page.goto(`${site.url}/topology?find=gamma`);
   await expect(page.locator(box("app-eu"))).toHaveAttribute("data-dimmed", "");
   await expect(page.locator(box("db-eu"))).not.toHaveAttribute("data-dimmed", "");
-  await page.getByLabel("Find").fill("");
-  await page.getByLabel("Hide").fill("db");
+  await page.getByRole("searchbox", { name: "Find" }).fill("");
+  await page.getByRole("searchbox", { name: "Hide" }).fill("db");
   await page.getByRole("button", { name: "Show" }).click();
   await expect(page.locator(box("db-eu"))).toHaveCount(0);
   await expect(page.locator("main")).toContainText("1 cluster is hidden.");
@@ -105,7 +105,7 @@ test.describe("without scripts", () => {
     await expect(page.locator(`${box("app-eu")} .topo-cell`)).toHaveCount(2);
     await page.getByRole("link", { name: /^db-eu, OK, / }).click();
     await expect(page.getByRole("complementary", { name: "Cluster db-eu" })).toBeVisible();
-    await page.getByLabel("Hide").fill("app");
+    await page.getByRole("searchbox", { name: "Hide" }).fill("app");
     await page.getByRole("button", { name: "Show" }).click();
     await expect(page).toHaveURL((url) => url.searchParams.get("focus") === "c:db-eu");
     await expect(page.locator(box("app-eu"))).toHaveCount(0);

@@ -178,7 +178,9 @@ export class Agent {
   static async enrollBy(words: string[], server: Server, folder: string, options: AgentOptions = {}): Promise<Agent> {
     const config = `${folder}.agent.toml`;
     const policy = `${folder}.policy.toml`;
-    await writeFile(config, `server = "${server.url}"\n${options.config ?? 'interval = "1s"\n'}`);
+    // What else runs on this machine is no part of a test.
+    const own = "[collectors]\nservers = false\nconnections = false\nprobes = false\n";
+    await writeFile(config, `server = "${server.url}"\n${options.config ?? 'interval = "1s"\n'}${own}`);
     await writeFile(policy, options.policy ?? "");
     const paths = ["--state", folder, "--config", config, "--policy", policy];
     const nodeId = await runToEnd(...Agent.command([...words, ...paths], options.hostname));

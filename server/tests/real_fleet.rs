@@ -600,10 +600,12 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
         &data,
         &["api-token", "create", "--name", "test", "--role", "viewer"],
     );
+    // A program on the database's host really calls a Tomcat, so the map says so; nothing else is invented.
     let wanted: BTreeSet<(String, String, u64)> = [
         ("edge", "app", 8080),
         ("edge", "app", 8180),
         ("app", "db", 5432),
+        ("db", "app", 8080),
     ]
     .into_iter()
     .map(|(from, to, port)| (from.to_owned(), to.to_owned(), port))
@@ -611,6 +613,9 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     let mut shown = BTreeSet::new();
     for _ in 0..60 {
         shown = mapped(&url, &token);
+        // This machine is outside of the fleet: the server runs here, and so does this test.
+        let here = format!("ext:{}", fleet.bridge.address(1));
+        shown.retain(|(from, to, _)| *from != here && *to != here);
         if shown == wanted {
             break;
         }

@@ -75,13 +75,13 @@ pub fn NodePage() -> impl IntoView {
         {followed_part(source(), about)}
         <NodeCharts node asked range id />
         {followed_part(source(), tail)}
-        <NodeLists node sections />
         <Transition>
             {move || Suspend::new(async move {
                 let feedback = feedback.await.ok().flatten();
                 node.await.ok().map(|node| place_form(&node, feedback))
             })}
         </Transition>
+        <NodeLists node sections />
     }
     .into_any()
 }

@@ -79,7 +79,7 @@ fn neighbours(
     } else {
         view! { <ul>{rows}</ul> }.into_any()
     };
-    view! { <section class="topo-side"><h3>{title}</h3>{list}{more}</section> }.into_any()
+    view! { <section class="topo-side"><h2>{title}</h2>{list}{more}</section> }.into_any()
 }
 
 fn neighbour(query: &TopologyQuery, one: &Neighbour) -> AnyView {

@@ -364,9 +364,13 @@ pub async fn move_box(
     wish: Wish,
 ) -> Result<(), OpsError> {
     who.may(Action::ArrangeFleet)?;
+    let key = (map.to_owned(), cluster.to_owned());
+    if !ops.topology.known().places.contains_key(&key) {
+        // A cluster that is younger than the last look is drawn, and has no place yet.
+        look(ops).await?;
+    }
     let _look = ops.topology.written.lock().await;
     let known = ops.topology.known();
-    let key = (map.to_owned(), cluster.to_owned());
     let Some(place) = known.places.get(&key).copied() else {
         return Err(OpsError::not_found("box on the map", cluster));
     };
