@@ -193,7 +193,10 @@ impl ConnectionsReader {
                 .iter()
                 .any(|address| self.listened.contains_key(&(*address, socket.port)))
         };
-        now.cloned().or_else(|| lately().then(Whose::default))
+        // Nobody connects from a port that is not handed out for that to one that is: the listener ended unseen.
+        let is_told_by_ports = socket.port < EPHEMERAL && socket.peer_port >= EPHEMERAL;
+        now.cloned()
+            .or_else(|| (is_told_by_ports || lately()).then(Whose::default))
     }
 
     fn note_partner(&mut self, socket: &Socket, owner: &Whose, now_ns: u64) {
@@ -496,15 +499,30 @@ mod tests {
     fn a_listener_that_is_gone_still_tells_the_direction_for_a_while() {
         let mut reader = ConnectionsReader::default();
         let listeners = [socket(10, "0.0.0.0:8080", "0.0.0.0:0", 10)];
-        let closed = [socket(6, "10.0.0.2:8080", "10.0.0.1:40000", 0)];
+        let closed = [socket(6, "10.0.0.2:8080", "10.0.0.1:9000", 0)];
         sum_up(&mut reader, &[], &listeners, 1);
         assert_eq!(
             sum_up(&mut reader, &closed, &[], 60),
-            ["in - - 10.0.0.2 10.0.0.1 :8080 [40000] 0/1"]
+            ["in - - 10.0.0.2 10.0.0.1 :8080 [9000] 0/1"]
         );
         assert_eq!(
             sum_up(&mut reader, &closed, &[], 300),
-            ["out - - 10.0.0.2 10.0.0.1 :40000 [8080] 0/1"]
+            ["out - - 10.0.0.2 10.0.0.1 :9000 [8080] 0/1"]
+        );
+    }
+
+    #[test]
+    fn ports_tell_the_direction_where_the_listener_ended_unseen() {
+        let found = [
+            socket(6, "10.0.0.2:8080", "10.0.0.1:40000", 0),
+            socket(6, "10.0.0.2:40000", "10.0.0.1:8080", 0),
+        ];
+        assert_eq!(
+            sum_up(&mut ConnectionsReader::default(), &found, &[], 1),
+            [
+                "out - - 10.0.0.2 10.0.0.1 :8080 [40000] 0/1",
+                "in - - 10.0.0.2 10.0.0.1 :8080 [40000] 0/1",
+            ]
         );
     }
 
