@@ -120,8 +120,7 @@ async fn a_server_is_a_node_with_its_own_id_values_and_series_and_survives_a_res
         let call = site.call("GET", &path).bearer(&token);
         async move {
             let answer = call.send().await.json();
-            let items = answer["items"].as_array().unwrap().len();
-            items
+            answer["items"].as_array().unwrap().len()
         }
     };
     assert_eq!(

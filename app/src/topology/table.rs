@@ -89,13 +89,13 @@ fn nodes(page: &TopologyPage) -> AnyView {
         .collect();
     view! {
         <Panel title="Nodes" id="nodes">
+            <a class="panel-more" href="/nodes">"All nodes"</a>
             <div class="table-scroll" tabindex="0" role="region" aria-label="Nodes, table">
                 <table>
                     <thead><tr><th scope="col">"Node"</th><th scope="col">"Status"</th><th scope="col">"Cluster"</th><th scope="col">"Kind"</th><th scope="col">"Role"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <a class="panel-more" href="/nodes">"All nodes"</a>
         </Panel>
     }
     .into_any()
