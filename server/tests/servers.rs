@@ -382,3 +382,21 @@ async fn connections_are_kept_cleaned_and_rubbish_changes_nothing() {
     assert_eq!(host.connections.unwrap(), kept);
     assert!(host.servers.is_empty());
 }
+
+#[tokio::test]
+async fn a_host_that_tells_other_servers_each_time_makes_no_nodes_without_end() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    for round in 0..4 {
+        let many = (0..200)
+            .map(|at| Server {
+                key: format!("tomcat:/srv/{round}/{at}"),
+                ..tomcat()
+            })
+            .collect();
+        let record = told(&mut agent, many);
+        send(&site, &mut agent, record).await;
+    }
+    let host = site.ops.live.host_by_node(&agent.node_id).unwrap();
+    assert_eq!(host.servers.len(), server::fleet::servers::KNOWN_MAX);
+}

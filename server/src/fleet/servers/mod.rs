@@ -20,6 +20,9 @@ use crate::error::OpsError;
 use crate::ops::Ops;
 use crate::random;
 
+/// Servers of one host that are kept, those included that are gone; an operator removes those.
+pub const KNOWN_MAX: usize = 2 * crate::agents::ingest::SERVERS_MAX;
+
 impl ServerRecord {
     /// Name for people: the one given, else as its agent calls it, behind its host's: `app-02/wso2`. Fourteen servers
     /// of one product would otherwise all have the same.
@@ -116,11 +119,17 @@ fn compare(
 ) -> Changed {
     let mut changed = Changed::default();
     let mut missing = host.servers.clone();
+    let mut room = KNOWN_MAX.saturating_sub(host.servers.len());
     for facts in told {
         let before = missing.remove(&facts.key);
         let now_record = match &before {
             Some(known) => again(host, known, facts, owners),
-            None => first_seen(host, facts, owners, now),
+            // A host that tells other servers each time makes no nodes without end.
+            None if room == 0 => continue,
+            None => {
+                room -= 1;
+                first_seen(host, facts, owners, now)
+            }
         };
         note(
             &mut changed,
