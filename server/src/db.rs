@@ -3,9 +3,11 @@
 //! Invariants: one writer a file, `synchronous=FULL`, readers cannot write, a database of a newer version is refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::SqlStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -14,10 +16,29 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::error::StoreError;
 
+/// The files of `migrations/`, as the build script lists them.
+mod files {
+    include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+}
+
 /// The fleet, people, tokens, events.
-pub static STATE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/state");
+pub static STATE_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(files::STATE));
 /// Samples.
-pub static METRICS_MIGRATIONS: Migrator = sqlx::migrate!("migrations/metrics");
+pub static METRICS_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(files::METRICS));
+
+/// Version, name and text of each file. Not `sqlx::migrate!`: its macros would have SQLite and tokio compiled twice.
+fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            SqlStr::from_static(sql),
+            false,
+        )
+    };
+    Migrator::with_migrations(files.iter().map(migration).collect())
+}
 
 /// First SQLite without the WAL-reset corruption bug.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);

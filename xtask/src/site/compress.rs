@@ -40,14 +40,14 @@ impl Effort {
 
     fn brotli_quality(self) -> u32 {
         match self {
-            Self::Quick => 5,
+            Self::Quick => 1,
             Self::Best => 11,
         }
     }
 
     fn gzip_level(self) -> flate2::Compression {
         match self {
-            Self::Quick => flate2::Compression::new(4),
+            Self::Quick => flate2::Compression::new(1),
             Self::Best => flate2::Compression::best(),
         }
     }
