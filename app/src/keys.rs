@@ -24,16 +24,21 @@ const PLACES: [(&str, &str, &str); 6] = [
 ];
 
 /// What the sheet says besides.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 13] = [
     ("Ctrl K", "Search: nodes, clusters, pages, actions"),
     ("/", "To the filter"),
     ("p", "Pause or resume live updates"),
     ("r", "Refresh the page"),
     ("u", "Times in UTC, or in this browser’s zone"),
     ("c", "Copy the host name"),
-    ("[ ]", "Charts: the window before, after"),
+    (
+        "[ ]",
+        "Charts: the window before, after. Map: the problem before, after",
+    ),
     ("z", "Charts: zoom out"),
     ("← →", "On a chart: from point to point; Enter zooms in"),
+    ("+ - 0 f", "Map: larger, smaller, its own size, as the page"),
+    ("n N", "Map: the next, the one before of what was found"),
     ("Esc", "Close, or leave a chart"),
     ("?", "This sheet"),
 ];
@@ -134,7 +139,10 @@ fn takes_text(event: &leptos::ev::KeyboardEvent) -> bool {
 /// Presses the control whose key this is, or gives it focus where it takes text.
 fn press(key: &str) -> bool {
     // Letters and marks that stand in attributes as they are.
-    if !matches!(key, "/" | "p" | "u" | "c" | "[" | "]" | "z") {
+    if !matches!(
+        key,
+        "/" | "p" | "u" | "c" | "[" | "]" | "z" | "+" | "-" | "0" | "f"
+    ) {
         return false;
     }
     let found = document().query_selector(&format!("[data-shortcut=\"{key}\"]"));

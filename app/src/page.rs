@@ -189,14 +189,18 @@ fn keep_current<T: Send + Sync + 'static>(
     });
 }
 
-/// The page follows `topic` while it is open.
-pub fn follow(topic: impl Fn() -> LiveTopic + Send + Sync + 'static) {
+/// The page follows `topic` while it is open; what is over is not followed (`None`).
+pub fn follow<T: Into<Option<LiveTopic>>>(topic: impl Fn() -> T + Send + Sync + 'static) {
     let live = expect_context::<Live>();
-    let mine = StoredValue::new(None);
+    let mine: StoredValue<Option<LiveTopic>> = StoredValue::new(None);
     Effect::new(move |_| {
-        let topic = topic();
-        mine.set_value(Some(topic.clone()));
-        live.follow(topic);
+        let topic: Option<LiveTopic> = topic().into();
+        match (&topic, mine.get_value()) {
+            (Some(topic), _) => live.follow(topic.clone()),
+            (None, Some(before)) => live.leave(&before),
+            (None, None) => {}
+        }
+        mine.set_value(topic);
     });
     Owner::on_cleanup(move || {
         if let Some(topic) = mine.try_get_value().flatten() {

@@ -1,6 +1,8 @@
 // The map: one query in three views, by link, by keyboard, without scripts, on a phone. Agents of this machine tell no
 // connections between clusters, so edges are drawn in the server's own tests; here is what people see and press.
 
+import type { Page } from "@playwright/test";
+
 import { expectAccessible } from "../support/axe.ts";
 import { expect, givenSite, test, whenAlive } from "../support/site.ts";
 
@@ -64,12 +66,90 @@ test("the table is the first stop of the keyboard and has every node", async ({ 
   await expect(page.getByRole("row", { name: /gamma/ })).toContainText("db-eu");
 });
 
-test("boxes are stops in reading order, cells are none", async ({ page }) => {
+const focused = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute("aria-label")?.split(/[,:]/)[0]);
+
+test("the graph is one stop of the keyboard, and keys walk it", async ({ page }) => {
   await page.goto(`${site.url}/topology`);
-  const stops = await page.locator(".topo-map a").evaluateAll((links) =>
-    links.filter((link) => (link as SVGAElement).tabIndex >= 0).map((link) => link.getAttribute("aria-label")?.split(",")[0]),
-  );
-  expect(stops).toEqual(["app-eu", "db-eu"]);
+  await whenAlive(page);
+  const stops = page.locator('.topo-scroll[tabindex="0"], .topo-map a[tabindex="0"]');
+  await expect(stops).toHaveCount(1);
+  await stops.focus();
+  expect(await focused(page)).toBe("app-eu");
+  // Into the nodes and among them, and out again.
+  await page.keyboard.press("Space");
+  expect(await focused(page)).toBe("alpha");
+  await page.keyboard.press("ArrowRight");
+  expect(await focused(page)).toBe("beta");
+  await page.keyboard.press("ArrowRight");
+  expect(await focused(page)).toBe("beta");
+  await page.keyboard.press("Escape");
+  expect(await focused(page)).toBe("app-eu");
+  // To the box that is nearest that way; the stop goes with it.
+  for (const arrow of ["ArrowRight", "ArrowDown"]) await page.keyboard.press(arrow);
+  expect(await focused(page)).toBe("db-eu");
+  await expect(stops).toHaveAttribute("aria-label", /^db-eu, /);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("complementary", { name: "Cluster db-eu" })).toBeVisible();
+  expect(await focused(page)).toBe("db-eu");
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("complementary")).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("link", { name: "View as table" })).toBeFocused();
+  await stops.focus();
+  await page.keyboard.press("Shift+Enter");
+  await expect(page).toHaveURL(`${site.url}/clusters/db-eu`);
+});
+
+test("sizes have keys, keep the middle, and show the whole in small when it is far larger", async ({ page }) => {
+  await page.setViewportSize({ width: 700, height: 420 });
+  await page.goto(`${site.url}/topology`);
+  await whenAlive(page);
+  const width = async () => (await page.locator(".topo-map").boundingBox())?.width ?? 0;
+  await page.keyboard.press("0");
+  await expect(page).toHaveURL(/zoom=100/);
+  const natural = await width();
+  await page.keyboard.press("+");
+  await expect(page).toHaveURL(/zoom=150/);
+  expect(await width()).toBeCloseTo(natural * 1.5, 0);
+  await page.keyboard.press("+");
+  await expect(page).toHaveURL(/zoom=200/);
+  await page.keyboard.press("-");
+  await expect(page).toHaveURL(/zoom=150/);
+  await page.keyboard.press("f");
+  await expect(page).not.toHaveURL(/zoom=/);
+  await expect(page.locator(".topo-mini")).toBeHidden();
+  await page.goto(`${site.url}/topology?zoom=200`);
+  await whenAlive(page);
+  await page.setViewportSize({ width: 680, height: 200 });
+  await expect(page.locator(".topo-mini")).toBeVisible();
+  // Dragging moves the drawing and follows no link.
+  const frame = page.locator(".topo-scroll");
+  await page.locator(`${box("app-eu")} .topo-head`).hover();
+  await page.mouse.down();
+  await page.mouse.move(300, 20, { steps: 4 });
+  await page.mouse.up();
+  expect(await frame.evaluate((it) => it.scrollLeft + it.scrollTop)).toBeGreaterThan(0);
+  await expect(page).not.toHaveURL(/focus=/);
+});
+
+test("cells are coloured by a value, which their names and the table say, too", async ({ page }) => {
+  await page.goto(`${site.url}/topology?color=memory`);
+  await expect(page.getByRole("link", { name: /^alpha: OK, memory \d/, includeHidden: true })).toHaveCount(1);
+  await expect(page.locator(`${box("app-eu")} .topo-cell use`).first()).toHaveAttribute("href", /^#topo-tint-[1-7]$/);
+  await page.locator(".topo-legend > summary").click();
+  await expect(page.getByRole("list", { name: "Memory" }).getByRole("listitem")).toHaveCount(7);
+  await page.goto(`${site.url}/topology?color=memory&view=table`);
+  await expect(page.getByRole("row", { name: /alpha/ })).toContainText(/memory \d/);
+});
+
+test("clusters are grouped, a group is entered, and what was is shown as what was", async ({ page }) => {
+  await page.goto(`${site.url}/topology?group=system`);
+  await page.getByRole("link", { name: /^default, OK, 2 clusters/ }).click();
+  await expect(page.locator(box("db-eu"))).toBeVisible();
+  await page.goto(`${site.url}/topology?to=2020-01-01T00:00:00Z`);
+  await expect(page.getByText(/The map as of 2020-01-01 00:00:00 UTC/)).toBeVisible();
+  await page.getByRole("link", { name: "Back to now" }).click();
+  await expect(page.locator(box("db-eu"))).toBeVisible();
 });
 
 test("a moved box stays where it was put, and Tidy puts it back", async ({ page }) => {
@@ -103,6 +183,11 @@ test.describe("without scripts", () => {
   test("the map is drawn, its boxes are links, its form works", async ({ page }) => {
     await page.goto(`${site.url}/topology`);
     await expect(page.locator(`${box("app-eu")} .topo-cell`)).toHaveCount(2);
+    // Boxes are stops in reading order, cells are none.
+    const stops = await page.locator('.topo-map a[tabindex="0"]').evaluateAll((links) =>
+      links.map((link) => link.getAttribute("aria-label")?.split(",")[0]),
+    );
+    expect(stops).toEqual(["app-eu", "db-eu"]);
     await page.getByRole("link", { name: /^db-eu, OK, / }).click();
     await expect(page.getByRole("complementary", { name: "Cluster db-eu" })).toBeVisible();
     await page.getByRole("searchbox", { name: "Hide" }).fill("app");
@@ -126,7 +211,7 @@ test.describe("on a phone", () => {
   });
 });
 
-for (const path of ["/topology", "/topology?view=cells", "/topology?view=table", "/topology?focus=c:app-eu"]) {
+for (const path of ["/topology", "/topology?view=cells", "/topology?view=table", "/topology?focus=c:app-eu", "/topology?color=cpu&zoom=150"]) {
   test(`is accessible: ${path}`, async ({ page }) => {
     for (const width of [1280, 360]) {
       for (const colorScheme of ["light", "dark"] as const) {
@@ -139,3 +224,17 @@ for (const path of ["/topology", "/topology?view=cells", "/topology?view=table",
     }
   });
 }
+
+// Last: it stops an agent.
+test("the keyboard begins at the worst cluster, and brackets lead to problems", async ({ page }) => {
+  await site.agents[2]?.stop();
+  await page.goto(`${site.url}/topology`);
+  await whenAlive(page);
+  await expect(page.locator(`${box("db-eu")}:not([data-status="ok"])`)).toHaveCount(1, { timeout: 30_000 });
+  await expect(page.locator('.topo-map a[tabindex="0"]')).toHaveAttribute("aria-label", /^db-eu, /);
+  await page.locator(`${box("app-eu")} .topo-head`).focus();
+  await page.keyboard.press("]");
+  expect(await focused(page)).toBe("db-eu");
+  await page.keyboard.press("[");
+  expect(await focused(page)).toBe("db-eu");
+});

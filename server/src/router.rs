@@ -77,6 +77,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/preferences", post(login::preferences))
         .route("/topology/tidy", post(topology::api::tidy))
         .route("/topology/move", post(topology::api::move_box))
+        .route("/topology/declare", post(topology::api::declare))
         .route("/nodes/add", post(forms::add_node))
         .route("/nodes/add/revoke", post(forms::revoke_token))
         .route("/nodes/{id}/approve", post(forms::approve))

@@ -379,3 +379,176 @@ async fn a_list_that_cannot_be_read_and_hostile_names_do_no_harm() {
         .await;
     assert!(!page.body.contains("<script>alert"), "{}", page.body);
 }
+
+#[tokio::test]
+async fn calls_to_a_listener_that_is_gone_fail_on_its_edge_and_invent_none() {
+    let (site, mut app, mut db) = fleet().await;
+    site.clock.advance_ms(MINUTE_MS);
+    let failing = Connections {
+        flows: vec![Flow {
+            failing: 1,
+            ..flow(false, APP, DB, 5432, &[42_000])
+        }],
+        ..Connections::default()
+    };
+    tell(&site, &mut app, APP, failing.clone()).await;
+    tell(&site, &mut db, DB, Connections::default()).await;
+    look(&site.ops).await.unwrap();
+    site.clock.advance_ms(MINUTE_MS);
+    tell(&site, &mut app, APP, failing).await;
+    tell(&site, &mut db, DB, Connections::default()).await;
+    look(&site.ops).await.unwrap();
+    let seen = topology(&site).await;
+    assert_eq!(told(&seen), SEEN_FAILING);
+    assert_eq!(seen["edges"][0]["failures"], 1);
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let page = site.call("GET", "/topology").cookie(&cookie).send().await;
+    assert!(
+        page.body.contains("data-tone=\"critical\""),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("1 failing"));
+}
+
+/// The second is no longer told, and not yet old.
+const SEEN_FAILING: [&str; 2] = [
+    "app-eu > db-eu :5432 x1 seen",
+    "app-eu > ext:198.51.100.7 :443 x1 seen",
+];
+
+#[tokio::test]
+async fn a_cluster_is_on_the_map_as_it_is_in_the_list_of_clusters() {
+    let (site, mut app, mut db) = fleet().await;
+    let _second = host(&site, 3, "db-eu").await;
+    let operator = site.sign_in_as(Role::Operator).await;
+    let form = "kind=stateless&min_available=1&role_order=&notes=";
+    let saved = site
+        .call("POST", "/clusters/db-eu/settings")
+        .cookie(&operator)
+        .form(form)
+        .send()
+        .await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER);
+    // One of the database's hosts never reported: that is unknown, and capped while one is enough.
+    site.clock.advance_ms(1_000);
+    talk(&site, &mut app, &mut db, 45_000).await;
+    let token = site.api_token(Role::Viewer).await;
+    let clusters = site
+        .call("GET", "/api/v1/clusters")
+        .bearer(&token)
+        .send()
+        .await
+        .json();
+    let listed: Vec<&serde_json::Value> = clusters["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cluster| &cluster["status"])
+        .collect();
+    let map = topology(&site).await;
+    let mapped: Vec<&serde_json::Value> = map["clusters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cluster| &cluster["status"])
+        .collect();
+    assert_eq!(mapped, listed);
+    assert_eq!(mapped[1], "warning", "{map}");
+    let page = site.call("GET", "/topology").cookie(&operator).send().await;
+    assert!(
+        page.body.contains("min 1 available: OK (1)"),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test]
+async fn operators_declare_dependencies_which_are_dotted_until_they_are_seen() {
+    let (site, ..) = fleet().await;
+    let viewer = site.sign_in_as(Role::Viewer).await;
+    let operator = site.sign_in_as(Role::Operator).await;
+    let send = async |cookie: &str, form: &str| {
+        let sent = site.call("POST", "/topology/declare").cookie(cookie);
+        sent.form(form).send().await
+    };
+    let new = "from=db-eu&to=app-eu&port=8080&back=/topology?focus=c:db-eu";
+    let before = site.event_count().await;
+    assert_eq!(send(&viewer, new).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(site.event_count().await, before);
+    let declared = send(&operator, new).await;
+    assert_eq!(
+        (declared.status, declared.location.as_str()),
+        (StatusCode::SEE_OTHER, "/topology?focus=c:db-eu")
+    );
+    // Once more is no news.
+    send(&operator, new).await;
+    assert_eq!(site.event_count().await, before + 1);
+    let line = "db-eu > app-eu :8080 xnull declared".to_owned();
+    assert!(told(&topology(&site).await).contains(&line));
+    let page = site.call("GET", "/topology").cookie(&viewer).send().await;
+    assert!(
+        page.body.contains("data-state=\"declared\""),
+        "{}",
+        page.body
+    );
+    for (form, field) in [
+        ("from=db-eu&to=app-eu&port=0", "port"),
+        ("from=db-eu&to=app-eu&port=http", "port"),
+        ("from=db-eu&to=nobody&port=80", "to"),
+        ("from=db-eu&to=db-eu&port=80", "to"),
+    ] {
+        let refused = send(&operator, form).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        assert!(refused.body.contains(field), "{form}: {}", refused.body);
+    }
+    // It stays over a restart, and goes when it is taken back.
+    let Site {
+        ops,
+        router,
+        folder,
+        ..
+    } = site;
+    drop(router);
+    ops.close().await;
+    let site = site_in(folder).await;
+    assert!(told(&topology(&site).await).contains(&line));
+    let back = site
+        .call("POST", "/topology/declare")
+        .cookie(&operator)
+        .form("from=db-eu&to=app-eu&port=8080&take=back")
+        .send()
+        .await;
+    assert_eq!(back.status, StatusCode::SEE_OTHER);
+    assert!(!told(&topology(&site).await).contains(&line));
+}
+
+#[tokio::test]
+async fn the_map_of_an_earlier_instant_is_told_from_what_is_stored() {
+    let (site, mut app, _db) = fleet().await;
+    let then_ms = site.ops.clock.now().0;
+    // The database falls silent; ten minutes later nobody has seen the edge.
+    for _ in 0..10 {
+        site.clock.advance_ms(MINUTE_MS);
+        tell(&site, &mut app, APP, Connections::default()).await;
+        look(&site.ops).await.unwrap();
+    }
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let page = async |path: String| site.call("GET", &path).cookie(&cookie).send().await.body;
+    let at = |ms: i64| format!("/topology?to={ms}");
+    let now = page("/topology".to_owned()).await;
+    assert!(now.contains("db-eu, No data"), "{now}");
+    assert!(now.contains("data-state=\"stale\""), "{now}");
+    let then = page(at(then_ms)).await;
+    assert!(then.contains("The map as of "), "{then}");
+    assert!(then.contains("db-eu, OK"), "{then}");
+    assert!(then.contains("data-state=\"seen\""), "{then}");
+    assert!(!then.contains("2 connections"), "how many is not kept");
+    assert!(!then.contains("name=\"to\" value=\"left\""));
+    // Before anything was enrolled there is nothing, and what is to come is not known.
+    let earlier = page(at(then_ms - 86_400_000)).await;
+    assert!(!earlier.contains("data-box=\"db-eu\""), "{earlier}");
+    let later = page(at(then_ms + 86_400_000)).await;
+    assert!(later.contains("still to come"), "{later}");
+    assert!(!later.contains("The map as of "));
+}

@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::view::{BoxKind, MapBox, TopologyPage, TopologyQuery};
-use super::words::box_count;
+use super::legend::legend;
+use super::view::{BoxKind, Color, MapBox, TopologyPage, TopologyQuery};
+use super::words::{box_count, cell_name};
 use crate::ui::StatusMark;
 use crate::url;
 
@@ -16,17 +17,25 @@ pub fn cells(page: &TopologyPage) -> AnyView {
         .into_iter()
         .map(|one| cluster(&page.query, one))
         .collect();
-    view! { <ul class="topo-clusters">{clusters}</ul> }.into_any()
+    let legend = (!page.scale.is_empty()).then(|| legend(page));
+    view! { <div class="topo-cells-view"><ul class="topo-clusters">{clusters}</ul>{legend}</div> }
+        .into_any()
 }
 
 fn cluster(query: &TopologyQuery, one: &MapBox) -> AnyView {
+    let kind = match query.color {
+        Color::Status => None,
+        Color::Version => Some("kind"),
+        _ => Some("heat"),
+    };
     let cells: Vec<_> = one
         .cells
         .iter()
         .map(|cell| {
-            let words = format!("{}: {}", cell.name, cell.status.label());
+            let words = cell_name(cell);
+            let tint = cell.tint.map(|tint| tint.to_string());
             view! {
-                <li><a class="topo-square-link" data-status=cell.status.as_str() data-dimmed=cell.is_dimmed.then_some("") href=url::node(&cell.id) title=words.clone() aria-label=words></a></li>
+                <li><a class="topo-square-link" data-status=cell.status.as_str() data-step=tint data-kind=kind data-dimmed=cell.is_dimmed.then_some("") href=url::node(&cell.id) title=words.clone() aria-label=words></a></li>
             }
         })
         .collect();

@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::view::{TopologyPage, TopologyQuery, View};
+use domain::time::{Timestamp, format_iso};
+
+use super::view::{Color, Group, TopologyPage, TopologyQuery, View};
 use crate::ui::Icon;
 
 /// The three views, system, find, hide and only problems.
@@ -47,6 +49,30 @@ fn form(page: &TopologyPage) -> AnyView {
             </div>
         }
     });
+    let colors: Vec<_> = Color::ALL
+        .into_iter()
+        .map(|color| {
+            view! { <option value=color.as_str() selected=color == query.color>{color.label()}</option> }
+        })
+        .collect();
+    let choices = [Group::System, Group::Environment].into_iter();
+    let choices = choices.chain(page.tags.iter().cloned().map(Group::Tag));
+    let groups: Vec<_> = choices
+        .map(|group| {
+            let words = match &group {
+                Group::Tag(tag) => format!("Tag {tag}"),
+                Group::Environment => "Environment".to_owned(),
+                _ => "System".to_owned(),
+            };
+            view! { <option value=group.to_text() selected=group == query.group>{words}</option> }
+        })
+        .collect();
+    let within = (!query.within.is_empty()).then(|| query.within.clone());
+    let at = query.at_ms.map(|at_ms| {
+        format_iso(Timestamp(at_ms))
+            .trim_end_matches('Z')
+            .to_owned()
+    });
     let is_filtered = *query
         != TopologyQuery {
             view: query.view,
@@ -67,6 +93,7 @@ fn form(page: &TopologyPage) -> AnyView {
             {hidden("view", view_value.map(str::to_owned))}
             {hidden("focus", focus)}
             {hidden("zoom", zoom)}
+            {hidden("within", within)}
             {system}
             <div class="field">
                 <label for="topo-find">"Find"</label>
@@ -75,6 +102,18 @@ fn form(page: &TopologyPage) -> AnyView {
             <div class="field">
                 <label for="topo-hide">"Hide"</label>
                 <input id="topo-hide" type="search" name="hide" value=query.hide.clone() autocomplete="off" autocapitalize="none" spellcheck="false" />
+            </div>
+            <div class="field topo-choice">
+                <label for="topo-color">"Colour by"</label>
+                <select id="topo-color" name="color">{colors}</select>
+            </div>
+            <div class="field topo-choice">
+                <label for="topo-group">"Group by"</label>
+                <select id="topo-group" name="group"><option value="">"Nothing"</option>{groups}</select>
+            </div>
+            <div class="field topo-choice topo-when">
+                <label for="topo-to">"As of (UTC)"</label>
+                <input id="topo-to" type="datetime-local" step="1" name="to" value=at />
             </div>
             <div class="field field-check">
                 <input id="topo-only" type="checkbox" name="only" value="problems" checked=query.only_problems />

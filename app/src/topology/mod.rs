@@ -4,11 +4,15 @@ pub mod api;
 mod cells;
 mod filter;
 mod graph;
+mod hand;
+mod legend;
 mod page;
 mod panel;
 pub mod query;
 mod table;
 pub mod view;
+#[cfg(any(test, feature = "hydrate"))]
+mod walk;
 mod words;
 
 #[cfg(feature = "ssr")]

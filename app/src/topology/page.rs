@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use super::hand::Hand;
 use super::view::{BoxKind, TopologyPage, TopologyQuery, View};
 use super::{api, cells, filter, graph, panel, table};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
@@ -13,9 +14,20 @@ use crate::ui::{EmptyState, Icon, PageHeader};
 #[component]
 pub fn TopologyMapPage() -> impl IntoView {
     let params = use_query_map();
-    let query = Memo::new(move |_| TopologyQuery::from_params(|key| params.read().get(key)));
+    // A size is nothing that the server has to know.
+    let asked = Memo::new(move |_| TopologyQuery::from_params(|key| params.read().get(key)));
+    let query = Memo::new(move |_| asked.with(|asked| asked.zoomed(0)));
+    provide_context(Hand::of_page(Memo::new(move |_| {
+        asked.with(|asked| asked.zoom)
+    })));
     let data = Resource::new_blocking(move || query.get(), api::load_topology);
-    follow(move || LiveTopic::Topology { query: query.get() });
+    follow(move || {
+        let query = query.get();
+        query
+            .at_ms
+            .is_none()
+            .then_some(LiveTopic::Topology { query })
+    });
     let pick = |update: &LiveUpdate, now: &TopologyPage| match update {
         LiveUpdate::Topology(next) if next.query == now.query => Some((**next).clone()),
         _ => None,
@@ -32,6 +44,9 @@ pub fn TopologyMapPage() -> impl IntoView {
 }
 
 fn page(data: &TopologyPage) -> AnyView {
+    let mut data = data.clone();
+    data.query.zoom = use_context::<Hand>().map_or(0, Hand::zoom);
+    let data = &data;
     if data.hosts == 0 {
         return view! {
             <PageHeader title="Topology" />
@@ -64,9 +79,9 @@ fn page(data: &TopologyPage) -> AnyView {
     };
     // The first stop of the keyboard: all that follows is in the table, too.
     let as_table = (data.query.view != View::Table).then(|| {
-        view! { <a class="button" href=data.query.seen_as(View::Table).url()>"View as table"</a> }
+        view! { <a class="button topo-as-table" href=data.query.seen_as(View::Table).url()>"View as table"</a> }
     });
-    let tidy = (data.may_arrange && data.query.view == View::Graph).then(|| {
+    let tidy = (data.may_arrange && data.query.view == View::Graph && data.past.is_none()).then(|| {
         view! {
             <form class="topo-tidy" method="post" action="/topology/tidy">
                 <input type="hidden" name="system" value=data.query.system.clone() />
@@ -75,11 +90,21 @@ fn page(data: &TopologyPage) -> AnyView {
             </form>
         }
     });
+    let past = data.past.clone().map(|words| {
+        view! { <p class="note topo-past" role="status"><Icon name="history" /><span>{words}" "<a href=data.query.now().url()>"Back to now"</a></span></p> }
+    });
+    let cards = data
+        .focus
+        .as_ref()
+        .filter(|_| data.query.view == View::Graph)
+        .map(panel::cards);
     view! {
         <PageHeader title="Topology">{as_table}{tidy}</PageHeader>
         {filter::filter(data)}
+        {past}
         {notes}
         {body}
+        {cards}
     }
     .into_any()
 }
@@ -92,6 +117,7 @@ fn nothing(query: &TopologyQuery) -> AnyView {
     };
     let plain = TopologyQuery {
         view: query.view,
+        at_ms: query.at_ms,
         ..TopologyQuery::default()
     };
     view! {

@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 
+use super::graph::group_address;
 use super::view::{
-    BoxKind, FocusPanel, MapBox, Neighbour, Reach, TopologyPage, TopologyQuery, View,
+    BoxKind, FocusPanel, MapBox, Neighbour, NodeCard, Reach, TopologyPage, TopologyQuery, View,
 };
 use super::words::{state_label, trouble_label};
 use crate::ui::{Icon, StatusMark};
@@ -19,20 +20,23 @@ pub fn panel(page: &TopologyPage) -> AnyView {
 
 fn focused(page: &TopologyPage, focus: &FocusPanel) -> AnyView {
     let query = &page.query;
+    let may_change = page.may_arrange && page.past.is_none();
     let dependants = match focus.dependants {
         0 => view! { <p class="topo-reach">"Nothing depends on it."</p> }.into_any(),
-        count => {
-            let clusters = format::plural(u64::from(count), "cluster depends", "clusters depend");
-            let (href, words) = match query.reach {
-                Reach::Callers => (
-                    query.focused_on(&focus.cluster).url(),
-                    "Show its neighbours",
-                ),
-                Reach::Both => (query.dependants().url(), "Show what depends on it"),
-            };
-            view! { <p class="topo-reach">{clusters}" on it. "<a href=href>{words}</a></p> }
-                .into_any()
-        }
+        count => reach(query, &focus.cluster, count),
+    };
+    let traffic = {
+        let words = |count: Option<u32>| {
+            count.map_or_else(
+                || format::UNKNOWN.to_owned(),
+                |count| format::count(u64::from(count)),
+            )
+        };
+        format!(
+            "Connections: in {} · out {}",
+            words(focus.accepted),
+            words(focus.opened)
+        )
     };
     view! {
         <aside class="topo-panel" aria-label=format!("Cluster {}", focus.cluster)>
@@ -43,15 +47,109 @@ fn focused(page: &TopologyPage, focus: &FocusPanel) -> AnyView {
                     <a class="topo-close" href=query.focused_on("").url()>"Close"</a>
                 </header>
                 <p>{focus.summary.clone()}</p>
+                <p class="topo-reach">{traffic}</p>
                 {dependants}
                 <p class="topo-links">
                     <a class="button" href=format!("/clusters/{}", url::encode(&focus.cluster))>"Open cluster"</a>
                     <a class="button" href=url::with_query("/nodes", &[("q", &format!("cluster:{}", focus.cluster))])>"Its nodes"</a>
                 </p>
-                {page.may_arrange.then(|| arrange(query, focus))}
+                {may_change.then(|| arrange(query, focus))}
+                {may_change.then(|| declare(query, focus))}
             </section>
             {neighbours(query, "Depends on", &focus.depends_on, "It was not seen calling anybody.")}
         </aside>
+    }
+    .into_any()
+}
+
+/// How far what depends on it is shown.
+fn reach(query: &TopologyQuery, cluster: &str, count: u32) -> AnyView {
+    let clusters = format::plural(u64::from(count), "cluster depends", "clusters depend");
+    let is_shown = query.reach == Reach::Callers;
+    let depth = |depth: u8, words: &'static str| {
+        let is_current = (is_shown && query.depth == depth).then_some("true");
+        view! { <li><a href=query.dependants(depth).url() aria-current=is_current>{words}</a></li> }
+    };
+    let back = is_shown.then(|| {
+        view! { <li><a href=query.focused_on(cluster).url()>"Both ways"</a></li> }
+    });
+    view! {
+        <p class="topo-reach">{clusters}" on it. Show what does, so many calls away:"</p>
+        <ul class="topo-depths" aria-label="What depends on it">{depth(1, "1")}{depth(2, "2")}{depth(3, "3")}{back}</ul>
+    }
+    .into_any()
+}
+
+/// The nodes of the cluster in focus, large enough to read.
+pub fn cards(focus: &FocusPanel) -> AnyView {
+    let card = |one: &NodeCard| {
+        view! {
+            <li>
+                <a class="topo-card" data-status=one.status.as_str() href=url::node(&one.id)>
+                    <span class="topo-card-name"><StatusMark status=one.status /><bdi>{one.name.clone()}</bdi></span>
+                    <span class="topo-card-words">{one.status.label()}", "{one.words.clone()}</span>
+                </a>
+            </li>
+        }
+    };
+    let cards: Vec<_> = focus.cards.iter().map(card).collect();
+    let more = (focus.cards_more > 0).then(|| {
+        let words = format!("{} more nodes", format::count(u64::from(focus.cards_more)));
+        let href = url::with_query("/nodes", &[("q", &format!("cluster:{}", focus.cluster))]);
+        view! { <li class="topo-card-more"><a href=href>{words}</a></li> }
+    });
+    view! {
+        <section class="topo-cards" aria-labelledby="topo-cards-heading">
+            <h2 id="topo-cards-heading">"Nodes of "<bdi>{focus.cluster.clone()}</bdi></h2>
+            <ul>{cards}{more}</ul>
+        </section>
+    }
+    .into_any()
+}
+
+/// What somebody expects it to call.
+fn declare(query: &TopologyQuery, focus: &FocusPanel) -> AnyView {
+    /// A page has only so many elements; any other name can be written.
+    const OTHERS_MAX: usize = 30;
+    let fields = || {
+        view! {
+            <input type="hidden" name="from" value=focus.cluster.clone() />
+            <input type="hidden" name="back" value=query.url() />
+        }
+    };
+    let others: Vec<_> = focus
+        .others
+        .iter()
+        .take(OTHERS_MAX)
+        .map(|slug| view! { <option value=slug.clone()></option> })
+        .collect();
+    let taken_back: Vec<_> = focus
+        .depends_on
+        .iter()
+        .flat_map(|one| one.declared.iter().map(move |port| (one, *port)))
+        .map(|(one, port)| {
+            view! {
+                <form method="post" action="/topology/declare">
+                    {fields()}
+                    <input type="hidden" name="to" value=one.name.clone() />
+                    <input type="hidden" name="port" value=port.to_string() />
+                    <button class="button" type="submit" name="take" value="back">{format!("Take back {}:{port}", one.name)}</button>
+                </form>
+            }
+        })
+        .collect();
+    view! {
+        <details class="topo-move">
+            <summary>"Declare a dependency…"</summary>
+            <form method="post" action="/topology/declare">
+                {fields()}
+                <div class="field"><label for="topo-declare-to">"It calls cluster"</label><input id="topo-declare-to" name="to" required=true list="topo-others" autocomplete="off" autocapitalize="none" spellcheck="false" /><datalist id="topo-others">{others}</datalist></div>
+                <div class="field"><label for="topo-declare-port">"At port"</label><input id="topo-declare-port" name="port" required=true inputmode="numeric" autocomplete="off" /></div>
+                <button class="button" type="submit">"Declare"</button>
+            </form>
+            {taken_back}
+            <p class="topo-reach">"What is declared is drawn dotted until it is seen."</p>
+        </details>
     }
     .into_any()
 }
@@ -125,7 +223,7 @@ fn arrange(query: &TopologyQuery, focus: &FocusPanel) -> AnyView {
 fn rungs(page: &TopologyPage) -> AnyView {
     /// All of them are in the cells view; a page has only so many elements.
     const SHOWN_MAX: usize = 20;
-    let ours = |one: &&MapBox| matches!(one.kind, BoxKind::Cluster | BoxKind::System);
+    let ours = |one: &&MapBox| matches!(one.kind, BoxKind::Cluster | BoxKind::Group);
     let mut boxes: Vec<&MapBox> = page.boxes.iter().filter(ours).collect();
     boxes.sort_by(|a, b| (a.status, &a.key).cmp(&(b.status, &b.key)));
     let more = boxes.len().saturating_sub(SHOWN_MAX);
@@ -147,14 +245,9 @@ fn rungs(page: &TopologyPage) -> AnyView {
 }
 
 fn rung(page: &TopologyPage, one: &MapBox) -> AnyView {
-    let href = if one.kind == BoxKind::System {
-        TopologyQuery {
-            system: one.system.clone(),
-            ..page.query.clone()
-        }
-        .url()
-    } else {
-        page.query.focused_on(&one.key).url()
+    let href = match one.kind {
+        BoxKind::Group => group_address(&page.query, one),
+        _ => page.query.focused_on(&one.key).url(),
     };
     let words = format!(
         "{}; used by {}, depends on {}",

@@ -1,6 +1,8 @@
 //! What the map's URL says, and URLs that say something else: every view, focus and filter is a link or a plain form.
 
-use super::view::{Reach, TopologyQuery, View};
+use domain::time::{Timestamp, format_iso, parse_iso_ms};
+
+use super::view::{Color, Group, Reach, TopologyQuery, View};
 use crate::url::with_query;
 
 /// Sizes that may be chosen, percent.
@@ -13,6 +15,76 @@ impl View {
             View::Graph => "graph",
             View::Cells => "cells",
             View::Table => "table",
+        }
+    }
+}
+
+impl Color {
+    /// All, as they are offered.
+    pub const ALL: [Self; 6] = [
+        Color::Status,
+        Color::Cpu,
+        Color::Memory,
+        Color::Disk,
+        Color::Version,
+        Color::Age,
+    ];
+
+    /// As in the URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Color::Status => "status",
+            Color::Cpu => "cpu",
+            Color::Memory => "memory",
+            Color::Disk => "disk",
+            Color::Version => "version",
+            Color::Age => "age",
+        }
+    }
+
+    /// As on pages.
+    pub fn label(self) -> &'static str {
+        match self {
+            Color::Status => "Status",
+            Color::Cpu => "CPU",
+            Color::Memory => "Memory",
+            Color::Disk => "Fullest disk",
+            Color::Version => "Version",
+            Color::Age => "Age of report",
+        }
+    }
+}
+
+impl Group {
+    /// From the URL.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "system" => Group::System,
+            "environment" => Group::Environment,
+            other => match other.strip_prefix("tag:") {
+                Some(tag) if !tag.is_empty() => Group::Tag(tag.to_owned()),
+                _ => Group::Auto,
+            },
+        }
+    }
+
+    /// As in the URL; empty when nothing was said.
+    pub fn to_text(&self) -> String {
+        match self {
+            Group::Auto => String::new(),
+            Group::System => "system".to_owned(),
+            Group::Environment => "environment".to_owned(),
+            Group::Tag(tag) => format!("tag:{tag}"),
+        }
+    }
+
+    /// As on pages: what one group is.
+    pub fn label(&self) -> &str {
+        match self {
+            Group::Auto => "cluster",
+            Group::System => "system",
+            Group::Environment => "environment",
+            Group::Tag(tag) => tag,
         }
     }
 }
@@ -51,6 +123,13 @@ impl TopologyQuery {
                 .ok()
                 .filter(|zoom| ZOOMS.contains(zoom))
                 .unwrap_or(0),
+            color: Color::ALL
+                .into_iter()
+                .find(|color| color.as_str() == text("color"))
+                .unwrap_or_default(),
+            group: Group::parse(&text("group")),
+            within: text("within"),
+            at_ms: parse_iso_ms(&text("to")),
         }
     }
 
@@ -79,6 +158,14 @@ impl TopologyQuery {
         } else {
             self.zoom.to_string()
         };
+        let color = match self.color {
+            Color::Status => "",
+            other => other.as_str(),
+        };
+        let at = self
+            .at_ms
+            .map(|at_ms| format_iso(Timestamp(at_ms)))
+            .unwrap_or_default();
         with_query(
             "/topology",
             &[
@@ -91,6 +178,10 @@ impl TopologyQuery {
                 ("find", &self.find),
                 ("hide", &self.hide),
                 ("zoom", &zoom),
+                ("color", color),
+                ("group", &self.group.to_text()),
+                ("within", &self.within),
+                ("to", &at),
             ],
         )
     }
@@ -113,10 +204,10 @@ impl TopologyQuery {
         }
     }
 
-    /// Everything that depends on the focus.
-    pub fn dependants(&self) -> Self {
+    /// Everything that depends on the focus, at most so many calls away.
+    pub fn dependants(&self, depth: u8) -> Self {
         Self {
-            depth: 3,
+            depth,
             reach: Reach::Callers,
             ..self.clone()
         }
@@ -126,6 +217,34 @@ impl TopologyQuery {
     pub fn zoomed(&self, zoom: u16) -> Self {
         Self {
             zoom,
+            ..self.clone()
+        }
+    }
+
+    /// The next size in a direction; from one that fits the page, the natural one.
+    pub fn zoom_step(&self, is_larger: bool) -> u16 {
+        let now = if self.zoom == 0 { 100 } else { self.zoom };
+        let next = if is_larger {
+            ZOOMS.into_iter().find(|zoom| *zoom > now)
+        } else {
+            ZOOMS.into_iter().rev().find(|zoom| *zoom < now)
+        };
+        next.unwrap_or(now)
+    }
+
+    /// Only the clusters of one group.
+    pub fn inside(&self, group: Group, name: &str) -> Self {
+        Self {
+            group,
+            within: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same now.
+    pub fn now(&self) -> Self {
+        Self {
+            at_ms: None,
             ..self.clone()
         }
     }
@@ -161,6 +280,8 @@ mod tests {
             "/topology?view=cells&system=shop-prod&only=problems",
             "/topology?focus=c:app-eu&depth=3&reach=callers&find=db%20mq&hide=test&zoom=150",
             "/topology?view=table",
+            "/topology?color=disk&group=tag:region&within=eu&to=2026-11-22T03:12:07Z",
+            "/topology?group=environment",
         ] {
             assert_eq!(read(url).url(), url);
         }
@@ -168,8 +289,22 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_counts_as_not_said() {
-        let url = "/topology?view=3d&focus=app&depth=9&reach=sideways&zoom=7&only=joy";
+        let url = "/topology?view=3d&focus=app&depth=9&reach=sideways&zoom=7&only=joy&color=mood&group=tag:&to=noon";
         assert_eq!(read(url).url(), "/topology");
+    }
+
+    #[test]
+    fn sizes_go_step_by_step_and_stop_at_the_ends() {
+        let steps = |zoom: u16| {
+            let query = TopologyQuery {
+                zoom,
+                ..TopologyQuery::default()
+            };
+            (query.zoom_step(false), query.zoom_step(true))
+        };
+        assert_eq!(steps(0), (75, 150));
+        assert_eq!(steps(50), (50, 75));
+        assert_eq!(steps(200), (150, 200));
     }
 
     #[test]
@@ -178,7 +313,7 @@ mod tests {
         assert_eq!(query.focused_on("b").url(), "/topology?focus=c:b&find=x");
         assert_eq!(query.focused_on("").url(), "/topology?find=x");
         assert_eq!(
-            query.focused_on("b").dependants().url(),
+            query.focused_on("b").dependants(3).url(),
             "/topology?focus=c:b&depth=3&reach=callers&find=x"
         );
     }

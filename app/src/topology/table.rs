@@ -1,5 +1,6 @@
 //! Edges and nodes as tables: all that the drawing says, for whoever does not see it.
 
+use domain::topology::EdgeState;
 use leptos::prelude::*;
 
 use super::view::{EdgeRow, NodeLine, TopologyPage, TopologyQuery};
@@ -63,6 +64,8 @@ fn edge(page: &TopologyPage, row: &EdgeRow) -> AnyView {
         (Some(status), Some(words)) => view! { <StatusBadge status text=words /> }.into_any(),
         _ => state_label(row.state).into_any(),
     };
+    let declared = (row.is_declared && row.state != EdgeState::Declared)
+        .then(|| view! { <span class="of">" declared"</span> });
     view! {
         <tr>
             <th scope="row">{end(&page.query, &row.from, row.from_cluster)}</th>
@@ -70,7 +73,7 @@ fn edge(page: &TopologyPage, row: &EdgeRow) -> AnyView {
             <td class="number">{row.port}</td>
             <td class="number">{count(row.connections)}</td>
             <td class="number">{count(row.connections.map(|_| row.failing))}</td>
-            <td>{state}</td>
+            <td>{state}{declared}</td>
             <td>{instant(row.first_seen_at_ms, page.now_ms)}</td>
             <td>{instant(row.last_seen_at_ms, page.now_ms)}</td>
         </tr>
@@ -87,12 +90,14 @@ fn nodes(page: &TopologyPage) -> AnyView {
         .iter()
         .map(|row| node(&page.query, row))
         .collect();
+    let heading =
+        (!page.scale.is_empty()).then(|| view! { <th scope="col">{page.query.color.label()}</th> });
     view! {
         <Panel title="Nodes" id="nodes">
             <a class="panel-more" href="/nodes">"All nodes"</a>
             <div class="table-scroll" tabindex="0" role="region" aria-label="Nodes, table">
                 <table>
-                    <thead><tr><th scope="col">"Node"</th><th scope="col">"Status"</th><th scope="col">"Cluster"</th><th scope="col">"Kind"</th><th scope="col">"Role"</th></tr></thead>
+                    <thead><tr><th scope="col">"Node"</th><th scope="col">"Status"</th><th scope="col">"Cluster"</th><th scope="col">"Kind"</th><th scope="col">"Role"</th>{heading}</tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
@@ -113,6 +118,7 @@ fn node(query: &TopologyQuery, row: &NodeLine) -> AnyView {
             <td>{end(query, &row.cluster, true)}</td>
             <td><bdi>{row.kind.clone()}</bdi></td>
             <td><bdi>{role}</bdi></td>
+            {row.value.clone().map(|value| view! { <td><bdi>{value}</bdi></td> })}
         </tr>
     }
     .into_any()

@@ -30,6 +30,40 @@ pub enum Reach {
     Callers,
 }
 
+/// What cells are coloured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Color {
+    /// Shape and colour of the status.
+    #[default]
+    Status,
+    /// Processor: seven steps.
+    Cpu,
+    /// Memory: seven steps.
+    Memory,
+    /// The fullest filesystem: seven steps.
+    Disk,
+    /// Product and version: the six most frequent, and all others.
+    Version,
+    /// Time since the last report, in intervals: seven steps.
+    Age,
+}
+
+/// What clusters are grouped by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// Each by itself, where that is not too much.
+    #[default]
+    Auto,
+    /// Their systems.
+    System,
+    /// What their systems are for.
+    Environment,
+    /// The value that most of their nodes have for this tag.
+    Tag(String),
+}
+
 /// What `/topology` was asked to show; all of it comes from the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TopologyQuery {
@@ -51,6 +85,14 @@ pub struct TopologyQuery {
     pub hide: String,
     /// Percent of natural size; 0 fits the page.
     pub zoom: u16,
+    /// What cells are coloured by.
+    pub color: Color,
+    /// What clusters are grouped by.
+    pub group: Group,
+    /// Only clusters of this group; empty for all.
+    pub within: String,
+    /// As it was then; `None` for now.
+    pub at_ms: Option<i64>,
 }
 
 /// The map.
@@ -62,6 +104,12 @@ pub struct TopologyPage {
     pub query: TopologyQuery,
     /// All systems, by name.
     pub systems: Vec<String>,
+    /// Tags that clusters can be grouped by.
+    pub tags: Vec<String>,
+    /// What the colours of cells mean, in their order; empty for the status.
+    pub scale: Vec<String>,
+    /// What is shown is the past, and what of it is not known.
+    pub past: Option<String>,
     /// Nodes that are shown, by status.
     pub counts: StatusCounts,
     /// In reading order: from left to right, then down.
@@ -105,8 +153,8 @@ pub struct Area {
 pub enum BoxKind {
     /// A cluster.
     Cluster,
-    /// All clusters of a system.
-    System,
+    /// All clusters of a group, such as a system.
+    Group,
     /// Peers outside of the fleet.
     External,
     /// A cluster that had nodes a day ago and has none now.
@@ -114,9 +162,9 @@ pub enum BoxKind {
 }
 
 /// A box.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MapBox {
-    /// Slug of the cluster, or `ext:…`, `s:…`.
+    /// Slug of the cluster, `ext:…`, or name of the group.
     pub key: String,
     /// What it stands for.
     pub kind: BoxKind,
@@ -132,8 +180,12 @@ pub struct MapBox {
     pub width: i32,
     /// Height.
     pub height: i32,
-    /// Worst of its nodes.
+    /// What its nodes add up to: the worst that is not masked, capped while enough are available.
     pub status: Status,
+    /// Its nodes by status.
+    pub counts: StatusCounts,
+    /// What it mostly does.
+    pub glyph: Glyph,
     /// Nodes that are not OK.
     pub problems: u32,
     /// Nodes.
@@ -156,6 +208,25 @@ pub struct MapBox {
     pub cells: Vec<MapCell>,
 }
 
+/// What a cluster mostly does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Glyph {
+    /// Nothing is known of it but its hosts.
+    #[default]
+    Hosts,
+    /// Passes requests on.
+    Edge,
+    /// Answers them.
+    App,
+    /// Carries messages, or keeps them at hand.
+    Broker,
+    /// Keeps data.
+    Database,
+    /// Outside of the fleet.
+    Outside,
+}
+
 /// A node as a cell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapCell {
@@ -165,6 +236,10 @@ pub struct MapCell {
     pub name: String,
     /// Status.
     pub status: Status,
+    /// Its colour, from 1, where cells are not coloured by status; `None`: it is not known.
+    pub tint: Option<u8>,
+    /// What that colour stands for, in words.
+    pub value: Option<String>,
     /// Left.
     pub x: i32,
     /// Top.
@@ -190,6 +265,8 @@ pub struct MapEdge {
     pub state: EdgeState,
     /// How bad its failures are.
     pub trouble: Option<Status>,
+    /// It touches the focus: its label stands on the map.
+    pub is_selected: bool,
     /// Goes from right to left.
     pub is_back: bool,
     /// Not what is looked for.
@@ -203,10 +280,20 @@ pub struct FocusPanel {
     pub cluster: String,
     /// Its system.
     pub system: String,
-    /// Worst of its nodes.
+    /// What its nodes add up to.
     pub status: Status,
     /// Status and counts in words.
     pub summary: String,
+    /// Connections that others open to it; `None` when none are seen.
+    pub accepted: Option<u32>,
+    /// Connections that it opens.
+    pub opened: Option<u32>,
+    /// Its nodes, worst first; of many the first.
+    pub cards: Vec<NodeCard>,
+    /// So many more nodes it has.
+    pub cards_more: u32,
+    /// Other clusters of the fleet, for a form.
+    pub others: Vec<String>,
     /// Who calls it.
     pub used_by: Vec<Neighbour>,
     /// Whom it calls.
@@ -215,6 +302,19 @@ pub struct FocusPanel {
     pub dependants: u32,
     /// Somebody put it where it stands.
     pub is_pinned: bool,
+}
+
+/// A node of the cluster in focus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCard {
+    /// Public id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Status.
+    pub status: Status,
+    /// Why it is so, else the value that is nearest to its limit.
+    pub words: String,
 }
 
 /// A neighbour of the cluster in focus.
@@ -232,6 +332,8 @@ pub struct Neighbour {
     pub trouble: Option<Status>,
     /// Seen, stale or declared.
     pub state: EdgeState,
+    /// Ports at which somebody declared it.
+    pub declared: Vec<u16>,
 }
 
 /// An edge in the table.
@@ -245,6 +347,8 @@ pub struct EdgeRow {
     pub to: String,
     /// `to` is a cluster.
     pub to_cluster: bool,
+    /// Somebody declared it.
+    pub is_declared: bool,
     /// Where connections are accepted.
     pub port: u16,
     /// Connections; `None` when none are seen now.
@@ -276,4 +380,6 @@ pub struct NodeLine {
     pub role: Option<String>,
     /// Status.
     pub status: Status,
+    /// What its colour stands for, where cells are not coloured by status.
+    pub value: Option<String>,
 }

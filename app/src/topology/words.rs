@@ -3,19 +3,28 @@
 use domain::fleet::Status;
 use domain::topology::EdgeState;
 
-use super::view::{BoxKind, MapBox, TopologyPage};
+use super::view::{BoxKind, MapBox, MapCell, TopologyPage};
 use crate::format;
 
 /// "app-eu, Warning, 1 critical, 13 OK of 14 nodes, used by 1, depends on 2"
 pub fn box_name(one: &MapBox) -> String {
     let status = match one.kind {
-        BoxKind::Cluster | BoxKind::System => format!("{}, ", one.status.label()),
+        BoxKind::Cluster | BoxKind::Group => format!("{}, ", one.status.label()),
         BoxKind::External | BoxKind::Ghost => String::new(),
     };
     format!(
         "{}, {status}{}, used by {}, depends on {}",
         one.label, one.summary, one.used_by, one.depends_on
     )
+}
+
+/// "app-eu-07: Warning, CPU 95 %"
+pub fn cell_name(cell: &MapCell) -> String {
+    let status = cell.status.label();
+    match &cell.value {
+        Some(value) => format!("{}: {status}, {value}", cell.name),
+        None => format!("{}: {status}", cell.name),
+    }
 }
 
 /// What stands at the right end of a box's head: "1/14" where something is wrong.
@@ -66,7 +75,7 @@ pub fn summary(page: &TopologyPage) -> String {
     let clusters = page
         .boxes
         .iter()
-        .filter(|one| matches!(one.kind, BoxKind::Cluster | BoxKind::System))
+        .filter(|one| matches!(one.kind, BoxKind::Cluster | BoxKind::Group))
         .count();
     let failing = page
         .edges
@@ -97,6 +106,8 @@ pub fn no_edges(page: &TopologyPage) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::view::StatusCounts;
+    use crate::topology::view::Glyph;
 
     fn one() -> MapBox {
         MapBox {
@@ -109,6 +120,8 @@ mod tests {
             width: 0,
             height: 0,
             status: Status::Warning,
+            counts: StatusCounts::default(),
+            glyph: Glyph::App,
             problems: 1,
             total: 14,
             summary: "1 critical, 13 OK of 14 nodes".to_owned(),

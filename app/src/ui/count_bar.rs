@@ -31,7 +31,7 @@ fn percent(share: f64) -> String {
 }
 
 /// (status, left edge, width) of each part, 0..=1; a part that exists is never too narrow to be seen.
-fn shares(counts: &[(Status, u32)]) -> Vec<(Status, f64, f64)> {
+pub fn shares(counts: &[(Status, u32)]) -> Vec<(Status, f64, f64)> {
     const LEAST: f64 = 0.02;
     let all: u32 = counts.iter().map(|(_, count)| count).sum();
     let raw: Vec<f64> = counts

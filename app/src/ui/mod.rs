@@ -17,7 +17,7 @@ mod time;
 pub use badge::{StatusBadge, StatusPill};
 pub use banner::{Banner, Tone};
 pub use copy::{Copied, CopyButton};
-pub use count_bar::CountBar;
+pub use count_bar::{CountBar, shares};
 pub use empty::EmptyState;
 pub use field::{FormMessage, TextField};
 pub use header::PageHeader;

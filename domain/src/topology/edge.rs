@@ -212,6 +212,30 @@ fn overlook(
     }
 }
 
+/// An edge as it was at another time, as far as its first and last sight tell: between them it counts as seen. How many
+/// connections it had is not known.
+pub fn as_of(edge: &Edge, rules: EdgeRules, at_ms: i64) -> Option<Edge> {
+    let (first_ms, last_ms) = (edge.first_seen_at_ms?, edge.last_seen_at_ms?);
+    if edge.state == EdgeState::New || first_ms > at_ms {
+        return None;
+    }
+    let unseen_ms = at_ms.saturating_sub(last_ms);
+    let state = if unseen_ms <= rules.stale_after_ms {
+        EdgeState::Seen
+    } else if unseen_ms <= rules.removed_after_ms {
+        EdgeState::Stale
+    } else {
+        return None;
+    };
+    Some(Edge {
+        state,
+        last_seen_at_ms: Some(last_ms.min(at_ms)),
+        connections: 0,
+        failing: 0,
+        ..edge.clone()
+    })
+}
+
 /// All edges between two places and one port together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterEdge {

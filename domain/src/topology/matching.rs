@@ -2,8 +2,8 @@
 //!
 //! In this order: the same four numbers (client address and port, server address and port) on one host; the same four
 //! numbers on two hosts; the same client address and port alone, where address translation changed the other end; a
-//! listener of exactly one host at the address and port that was called. What then is left is a peer outside of the
-//! fleet, named by its address. An address alone never makes a link: addresses are reused, and every host has the same
+//! listener of exactly one host at the address and port that was called; calls that fail, the listener that was known
+//! there. What then is left is a peer outside of the fleet, named by its address. An address alone never makes a link: addresses are reused, and every host has the same
 //! ones inside.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Flow, HostConnections, Listener};
+use super::gone::KnownListeners;
 
 /// What is known of a host for longer than this says nothing about now.
 const FRESH_MS: i64 = 5 * 60_000;
@@ -140,6 +141,8 @@ pub enum Evidence {
     Client,
     /// One end tells it, and one host listens at what it calls.
     Listener,
+    /// One end tells that it fails; the other listened there, and the link is known.
+    Gone,
     /// One end tells it; the other is outside.
     OneEnd,
 }
@@ -174,15 +177,20 @@ type Tuple = (IpAddr, u16, IpAddr, u16);
 /// A flow by the position of its host and its own.
 type FlowAt = (usize, usize);
 
-/// Matches what hosts tell. The order of `hosts` does not matter; two views of one host are one too many.
-pub fn match_flows(hosts: &[HostView<'_>], now_ms: i64) -> Matches {
-    let mut seen: Vec<HostView<'_>> = hosts
-        .iter()
-        .filter(|host| host.is_seen && now_ms.saturating_sub(host.known_at_ms) <= FRESH_MS)
-        .copied()
-        .collect();
+/// Matches what hosts tell; calls that fail count for the links that are `known`, and make none. The order of `hosts` does
+/// not matter; two views of one host are one too many.
+pub fn match_flows(hosts: &[HostView<'_>], known: &KnownListeners, now_ms: i64) -> Matches {
+    let is_seen =
+        |host: &HostView<'_>| host.is_seen && now_ms.saturating_sub(host.known_at_ms) <= FRESH_MS;
+    let mut seen: Vec<HostView<'_>> = hosts.iter().filter(|host| is_seen(host)).copied().collect();
     seen.sort_by_key(|host| host.host_no);
-    let mut matching = Matching::new(seen);
+    let mut matching = Matching::new(seen, known);
+    for host in hosts.iter().filter(|host| !is_seen(host)) {
+        for address in host.addresses {
+            let silent = matching.silent_holders.entry(*address).or_default();
+            silent.insert(host.host_no);
+        }
+    }
     matching.match_outgoing();
     matching.match_incoming();
     matching.finish()
@@ -190,8 +198,11 @@ pub fn match_flows(hosts: &[HostView<'_>], now_ms: i64) -> Matches {
 
 struct Matching<'a> {
     hosts: Vec<HostView<'a>>,
+    known: &'a KnownListeners,
     /// Hosts that have an address.
     holders: BTreeMap<IpAddr, BTreeSet<usize>>,
+    /// Numbers of hosts that had it when they were last heard.
+    silent_holders: BTreeMap<IpAddr, BTreeSet<i64>>,
     incoming_by_tuple: BTreeMap<Tuple, Vec<FlowAt>>,
     incoming_by_client: BTreeMap<(IpAddr, u16), BTreeSet<FlowAt>>,
     outgoing_by_client: BTreeMap<(IpAddr, u16), BTreeSet<FlowAt>>,
@@ -202,9 +213,11 @@ struct Matching<'a> {
 }
 
 impl<'a> Matching<'a> {
-    fn new(hosts: Vec<HostView<'a>>) -> Self {
+    fn new(hosts: Vec<HostView<'a>>, known: &'a KnownListeners) -> Self {
         let mut new = Self {
             hosts,
+            known,
+            silent_holders: BTreeMap::new(),
             holders: BTreeMap::new(),
             incoming_by_tuple: BTreeMap::new(),
             incoming_by_client: BTreeMap::new(),
@@ -355,6 +368,11 @@ impl<'a> Matching<'a> {
             let key = LinkKey { from, to, port };
             let at = known_at_ms.max(host.known_at_ms);
             self.add(key, Evidence::Listener, flow.connections, flow.failing, at);
+        } else if let Some(end) = self.gone_end(h, target, flow, &from) {
+            let to = Side::Fleet(end);
+            let key = LinkKey { from, to, port };
+            let (connections, failing) = (flow.connections, flow.failing);
+            self.add(key, Evidence::Gone, connections, failing, host.known_at_ms);
         } else if is_own {
             self.unmatched += u64::from(flow.connections);
         } else {
@@ -368,6 +386,24 @@ impl<'a> Matching<'a> {
                 host.known_at_ms,
             );
         }
+    }
+
+    /// Who listened where a flow fails, when that link is known.
+    fn gone_end(&self, h: usize, target: Option<usize>, flow: &Flow, from: &Side) -> Option<End> {
+        if flow.failing == 0 {
+            return None;
+        }
+        let host_no = match target {
+            Some(there) => self.hosts.get(there)?.host_no,
+            None if self.holders.contains_key(&flow.peer) || is_of_one_host_only(flow.peer) => {
+                return None;
+            }
+            // Its host is silent. Were anything of the flow answered, it might be by another that has the address now.
+            None if flow.failing >= flow.connections => only(self.silent_holders.get(&flow.peer)?)
+                .filter(|silent| self.hosts.get(h).is_some_and(|own| own.host_no != *silent))?,
+            None => return None,
+        };
+        self.known.find(from, host_no, flow.port)
     }
 
     /// What was accepted and has no half elsewhere.

@@ -2,10 +2,12 @@
 //! clusters draws them.
 //!
 //! Called by `server::topology` with what is live. The invariant: a link exists only where a host told a socket for it;
-//! what could be one of two hosts is no link at all.
+//! what could be one of two hosts is no link at all,
+//! and calls that fail count for links that are known, but make none.
 
 mod connection;
 mod edge;
+mod gone;
 pub mod layout;
 mod matching;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tests;
 
 pub use connection::{Flow, HostConnections, Listener};
 pub use edge::{
-    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, step, trouble, width_step,
+    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, as_of, step, trouble,
+    width_step,
 };
+pub use gone::KnownListeners;
 pub use matching::{End, Evidence, HostView, Link, LinkKey, Matches, Peer, Side, match_flows};

@@ -71,6 +71,11 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("POST", "/logout", Class::Form(Action::ManageSelf)),
     ("POST", "/topology/tidy", Class::Form(Action::ArrangeFleet)),
     ("POST", "/topology/move", Class::Form(Action::ArrangeFleet)),
+    (
+        "POST",
+        "/topology/declare",
+        Class::Form(Action::ArrangeFleet),
+    ),
     ("POST", "/nodes/add", Class::Form(Action::EnrollNodes)),
     (
         "POST",

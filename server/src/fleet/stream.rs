@@ -174,9 +174,9 @@ pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<Live
         LiveTopic::Nodes { query } => {
             LiveUpdate::Nodes(Box::new(super::list::nodes_page(ops, query)))
         }
-        LiveTopic::Topology { query } => {
-            LiveUpdate::Topology(Box::new(crate::topology::map::page(ops, who.role, query)))
-        }
+        LiveTopic::Topology { query } => LiveUpdate::Topology(Box::new(
+            crate::topology::map::page(ops, who.role, query).await?,
+        )),
         LiveTopic::Clusters { query } => {
             LiveUpdate::Clusters(Box::new(clusters::service::page(ops, query).await?))
         }

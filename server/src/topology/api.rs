@@ -1,4 +1,4 @@
-//! The map for programs, and its two forms.
+//! The map for programs, and its forms.
 
 use app::backend::Operator;
 use axum::Json;
@@ -30,7 +30,7 @@ pub struct Cluster {
     pub slug: String,
     /// Slug of its system.
     pub system: String,
-    /// Worst of its nodes: critical, unknown, warning, pending, maintenance, ok
+    /// What its nodes add up to, as in `/api/v1/clusters`: critical, unknown, warning, pending, maintenance, ok
     pub status: &'static str,
     /// Nodes that count.
     pub nodes: u64,
@@ -69,19 +69,26 @@ pub struct TopologyParams {
 /// Clusters, and who calls whom.
 ///
 /// # Errors
-/// None of its own.
+/// The database.
 #[utoipa::path(get, path = "/api/v1/topology", params(TopologyParams), responses((status = 200, body = Topology), (status = 401, body = crate::error::Problem)), security(("token" = [])))]
 pub async fn find(
     State(ops): State<Ops>,
     Params(params): Params<TopologyParams>,
 ) -> Result<Json<Topology>, OpsError> {
     let known = ops.topology.known();
-    let model = Model::new(source::nodes(&ops), known.edges.values(), &params.system);
+    let said = source::said(&ops).await?;
+    let mut model = Model::new(
+        source::nodes(&ops),
+        &said,
+        known.edges.values(),
+        &params.system,
+    );
+    model.declare(&known.declared);
     let clusters = model.clusters.iter().map(|(slug, cluster)| Cluster {
         slug: slug.clone(),
         system: cluster.system.clone(),
-        status: cluster.counts.worst().as_str(),
-        nodes: cluster.counts.total(),
+        status: cluster.status().as_str(),
+        nodes: u64::from(cluster.rollup.members),
     });
     let edges = model.edges.iter().map(|edge| Edge {
         from: edge.from.clone(),
@@ -152,6 +159,49 @@ pub async fn move_box(
     };
     let map = map_of(&ops, &form.system);
     match service::move_box(&ops, &caller(&operator), &map, &form.cluster, wish).await {
+        Ok(()) => back(&form.back).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /topology/declare`
+#[derive(Debug, Deserialize)]
+pub struct Declare {
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    port: String,
+    /// `back` takes it back.
+    #[serde(default)]
+    take: String,
+    #[serde(default)]
+    back: String,
+}
+
+/// Declares a dependency, or takes a declaration back.
+pub async fn declare(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Form(form): Form<Declare>,
+) -> Response {
+    let Some(port) = form
+        .port
+        .trim()
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port > 0)
+    else {
+        let given = domain::text::clean_label(&form.port.chars().take(40).collect::<String>());
+        return OpsError::field(
+            "port",
+            format!("`{given}` is no port; write a number from 1 to 65535"),
+        )
+        .into_response();
+    };
+    let edge = (form.from, form.to.trim().to_owned(), port);
+    match service::declare(&ops, &caller(&operator), edge, form.take == "back").await {
         Ok(()) => back(&form.back).into_response(),
         Err(error) => error.into_response(),
     }

@@ -3,22 +3,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use app::fleet::view::StatusCounts;
-use domain::fleet::Status;
+use domain::fleet::{MinAvailable, RollUp, Status, roll_up};
 use domain::topology::layout::{ArcIn, BoxIn};
-use domain::topology::{ClusterEdge, Edge, Side, aggregate};
+use domain::topology::{ClusterEdge, Edge, EdgeState, Peer, Side, aggregate};
 
-use super::service::Known;
+use super::service::{Declared, Known};
 use super::source::NodeAt;
 use super::store::Place;
 
 /// Begins the key of a peer outside.
 const OUTSIDE: &str = "ext:";
+/// Peers of one end that are seen no longer than [`SHORT_LIVED_MS`], where there are many.
+const SHORT_LIVED: &str = "ext:short-lived peers";
+/// A peer that was seen no longer is short-lived.
+const SHORT_LIVED_MS: i64 = 5 * 60_000;
+/// So many short-lived peers are still named.
+const SHORT_LIVED_NAMED_MAX: usize = 5;
 /// Key of all peers outside that call.
 pub const CLIENTS: &str = "ext:clients";
 /// Key of all peers outside that are called.
 pub const SERVICES: &str = "ext:services";
 /// A cluster without nodes is remembered on the map that long.
 pub const GHOST_MS: i64 = 24 * 3_600_000;
+
+/// What people said about a cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// What its system is for.
+    pub environment: Option<String>,
+    /// How many nodes must be available.
+    pub min_available: Option<MinAvailable>,
+}
 
 /// A cluster and its nodes that count, by name.
 #[derive(Debug, Clone)]
@@ -27,10 +42,32 @@ pub struct Cluster {
     pub system: String,
     /// Positions of its nodes in [`Model::nodes`].
     pub members: Vec<usize>,
-    /// Its nodes by status.
-    pub counts: StatusCounts,
+    /// What they add up to.
+    pub rollup: RollUp,
+    /// What its system is for.
+    pub environment: Option<String>,
     /// Role that its nodes share, to know its tier.
     pub tier: Option<u8>,
+}
+
+impl Cluster {
+    /// The worst that is not masked, capped while enough are available.
+    pub fn status(&self) -> Status {
+        self.rollup.status.unwrap_or(Status::Ok)
+    }
+
+    /// Its nodes by status.
+    pub fn counts(&self) -> StatusCounts {
+        StatusCounts(self.rollup.counts.clone())
+    }
+
+    /// Status and counts in words; with the minimum where one is declared.
+    pub fn summary(&self) -> String {
+        match self.rollup.minimum {
+            Some(_) => self.rollup.reason("nodes"),
+            None => self.counts().sentence(),
+        }
+    }
 }
 
 /// The fleet by cluster.
@@ -48,9 +85,12 @@ impl Model {
     /// Sums up; only of this system unless it is empty. Peers outside stay, clusters of other systems do not.
     pub fn new<'e>(
         mut nodes: Vec<NodeAt>,
-        edges: impl IntoIterator<Item = &'e Edge>,
+        said: &BTreeMap<String, Said>,
+        edges: impl IntoIterator<Item = &'e Edge, IntoIter: Clone>,
         system: &str,
     ) -> Self {
+        let edges = edges.into_iter();
+        let passing = short_lived(edges.clone());
         nodes.sort_by(|a, b| (&a.row.name, &a.row.id).cmp(&(&b.row.name, &b.row.id)));
         let mut clusters: BTreeMap<String, Cluster> = BTreeMap::new();
         let mut place: BTreeMap<(i64, Option<&str>), &str> = BTreeMap::new();
@@ -64,12 +104,13 @@ impl Model {
                 .or_insert_with(|| Cluster {
                     system: node.row.system.clone(),
                     members: Vec::new(),
-                    counts: StatusCounts::default(),
+                    rollup: roll_up([], None),
+                    environment: None,
                     tier: None,
                 });
             cluster.members.push(at);
         }
-        for cluster in clusters.values_mut() {
+        for (slug, cluster) in &mut clusters {
             let rows = || {
                 let members = cluster.members.iter();
                 members
@@ -80,10 +121,13 @@ impl Model {
             let tier = rows()
                 .filter_map(|row| tier(row.role.as_deref(), row.product.as_deref(), &row.kind))
                 .min();
-            cluster.counts = counts(statuses);
+            let said = said.get(slug);
+            cluster.rollup = roll_up(statuses, said.and_then(|said| said.min_available));
+            cluster.environment = said.and_then(|said| said.environment.clone());
             cluster.tier = tier;
         }
         let edges = aggregate(edges, |side| match side {
+            Side::Peer(peer) if passing.contains(peer) => Some(SHORT_LIVED.to_owned()),
             Side::Peer(peer) => Some(format!("{OUTSIDE}{peer}")),
             Side::Fleet(end) => {
                 // What is no node of its own is its host's.
@@ -98,6 +142,42 @@ impl Model {
             nodes,
             clusters,
             edges,
+        }
+    }
+
+    /// Adds what people declared and nobody has seen.
+    pub fn declare(&mut self, declared: &BTreeSet<Declared>) {
+        let seen: BTreeSet<Declared> = self
+            .edges
+            .iter()
+            .map(|edge| (edge.from.clone(), edge.to.clone(), edge.port))
+            .collect();
+        let is_here = |slug: &String| self.clusters.contains_key(slug);
+        let unseen = declared
+            .iter()
+            .filter(|edge| !seen.contains(*edge) && is_here(&edge.0) && is_here(&edge.1));
+        let new: Vec<ClusterEdge> = unseen
+            .map(|(from, to, port)| ClusterEdge {
+                from: from.clone(),
+                to: to.clone(),
+                port: *port,
+                state: EdgeState::Declared,
+                connections: None,
+                failing: 0,
+                first_seen_at_ms: None,
+                last_seen_at_ms: None,
+            })
+            .collect();
+        self.edges.extend(new);
+        self.edges
+            .sort_by(|a, b| (&a.from, &a.to, a.port).cmp(&(&b.from, &b.to, b.port)));
+    }
+
+    /// How many connections there were at another time is not kept, nor how many failed.
+    pub fn forget_counts(&mut self) {
+        for edge in &mut self.edges {
+            edge.connections = None;
+            edge.failing = 0;
         }
     }
 
@@ -163,6 +243,25 @@ impl Model {
     }
 }
 
+/// Peers outside that were seen for a short time only, where there are many of them.
+fn short_lived<'e>(edges: impl Iterator<Item = &'e Edge>) -> BTreeSet<Peer> {
+    let mut span_ms: BTreeMap<Peer, i64> = BTreeMap::new();
+    for edge in edges.filter(|edge| edge.state != EdgeState::New) {
+        for side in [&edge.key.from, &edge.key.to] {
+            let Side::Peer(peer) = side else { continue };
+            let (first, last) = (edge.first_seen_at_ms, edge.last_seen_at_ms);
+            let seen_ms = first.zip(last).map_or(0, |(first, last)| last - first);
+            let longest = span_ms.entry(*peer).or_default();
+            *longest = seen_ms.max(*longest);
+        }
+    }
+    span_ms.retain(|_, seen_ms| *seen_ms < SHORT_LIVED_MS);
+    if span_ms.len() <= SHORT_LIVED_NAMED_MAX {
+        span_ms.clear();
+    }
+    span_ms.into_keys().collect()
+}
+
 /// A peer outside is one of all.
 pub fn folded<'k>(key: &'k str, outside: &'k str) -> &'k str {
     if is_outside(key) { outside } else { key }
@@ -171,6 +270,11 @@ pub fn folded<'k>(key: &'k str, outside: &'k str) -> &'k str {
 /// Does this key name peers outside?
 pub fn is_outside(key: &str) -> bool {
     key.starts_with(OUTSIDE)
+}
+
+/// Does this key stand for peers outside that were seen for a short time only?
+pub fn is_short_lived(key: &str) -> bool {
+    key == SHORT_LIVED
 }
 
 /// What a key is called: `ext:203.0.113.7` is `203.0.113.7`.

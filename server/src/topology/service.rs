@@ -10,7 +10,9 @@ use app::topology::TopologyPort;
 use app::topology::view::{TopologyPage, TopologyQuery};
 use domain::access::Action;
 use domain::topology::layout::{Position, layout};
-use domain::topology::{Edge, EdgeRules, EdgeState, HostView, LinkKey, match_flows, step};
+use domain::topology::{
+    Edge, EdgeRules, EdgeState, HostView, KnownListeners, LinkKey, match_flows, step,
+};
 
 use super::model::{GHOST_MS, Model, is_outside};
 use super::source;
@@ -31,6 +33,9 @@ pub const MOVE_STEP: i32 = 48;
 /// No box stands farther out.
 const FARTHEST: i32 = 100_000;
 
+/// A dependency that somebody declared: from cluster, to cluster, port.
+pub type Declared = (String, String, u16);
+
 /// What is known now.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -38,6 +43,8 @@ pub struct Known {
     pub edges: Arc<BTreeMap<LinkKey, Edge>>,
     /// Where boxes stand.
     pub places: Arc<BTreeMap<PlaceKey, Place>>,
+    /// What people said that there should be.
+    pub declared: Arc<BTreeSet<Declared>>,
     /// Hosts that tell their connections.
     pub hosts_telling: u32,
     /// Connections that are told and in no edge.
@@ -82,6 +89,7 @@ impl Topology {
     pub async fn load(state: &Db) -> Result<Self, StoreError> {
         let edges = store::list_edges(state.read()).await?;
         let places = store::list_places(state.read()).await?;
+        let declared = store::list_declared(state.read()).await?;
         let seen_at_ms = edges
             .iter()
             .map(|(key, edge)| (key.clone(), edge.last_seen_at_ms.unwrap_or(0)))
@@ -90,6 +98,7 @@ impl Topology {
             known: RwLock::new(Known {
                 edges: Arc::new(edges),
                 places: Arc::new(places),
+                declared: Arc::new(declared),
                 ..Known::default()
             }),
             written: tokio::sync::Mutex::new(Written { seen_at_ms }),
@@ -152,8 +161,8 @@ pub async fn look(ops: &Ops) -> Result<(), StoreError> {
             connections: &host.connections,
         })
         .collect();
-    let matches = match_flows(&views, now_ms);
     let known = ops.topology.known();
+    let matches = match_flows(&views, &KnownListeners::new(known.edges.values()), now_ms);
     let next = step(
         &known.edges,
         &matches.links,
@@ -164,6 +173,7 @@ pub async fn look(ops: &Ops) -> Result<(), StoreError> {
     let next = Known {
         edges: Arc::new(next.edges),
         places: known.places.clone(),
+        declared: known.declared.clone(),
         hosts_telling: u32::try_from(told.len()).unwrap_or(u32::MAX),
         unmatched: matches.unmatched,
     };
@@ -189,7 +199,9 @@ fn settle(ops: &Ops, known: &Known, now_ms: i64) -> BTreeMap<PlaceKey, Place> {
     let mut places = (*known.places).clone();
     places.retain(|_, place| now_ms.saturating_sub(place.seen_at_ms) <= GHOST_MS);
     for map in maps {
-        let model = Model::new(nodes.clone(), known.edges.values(), map);
+        // Where boxes stand does not hang on how they are.
+        let mut model = Model::new(nodes.clone(), &BTreeMap::new(), known.edges.values(), map);
+        model.declare(&known.declared);
         let remembered = Known {
             places: Arc::new(places.clone()),
             ..known.clone()
@@ -409,6 +421,69 @@ pub async fn move_box(
     Ok(())
 }
 
+/// Declares that one cluster calls another at a port, or takes that back. Nothing is written when nothing differs.
+///
+/// # Errors
+/// Not allowed, no such clusters, or the database.
+pub async fn declare(
+    ops: &Ops,
+    who: &Caller,
+    edge: Declared,
+    is_taken_back: bool,
+) -> Result<(), OpsError> {
+    who.may(Action::ArrangeFleet)?;
+    let (from, to, port) = &edge;
+    if from == to {
+        return Err(OpsError::field(
+            "to",
+            "write another cluster than the one that calls",
+        ));
+    }
+    let _look = ops.topology.written.lock().await;
+    let known = ops.topology.known();
+    if known.declared.contains(&edge) != is_taken_back {
+        return Ok(());
+    }
+    if !is_taken_back {
+        let said = source::said(ops).await?;
+        for (field, slug) in [("from", from), ("to", to)] {
+            if !said.contains_key(slug) {
+                let named = domain::text::clean_label(slug);
+                return Err(OpsError::field(
+                    field,
+                    format!("there is no cluster `{named}`; write the name of one that is there"),
+                ));
+            }
+        }
+    }
+    let verb = if is_taken_back {
+        "declared dependency taken back"
+    } else {
+        "dependency declared"
+    };
+    let subject = format!("{from} calls {to} at port {port}");
+    let mut tx = ops.state.write().await?;
+    if is_taken_back {
+        store::remove_declared(&mut tx, &edge).await?;
+    } else {
+        store::put_declared(&mut tx, &edge).await?;
+    }
+    events::store::append(&mut tx, event(ops, who, verb, subject)).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing a declared dependency"))?;
+    ops.topology.change(|known| {
+        let mut declared = (*known.declared).clone();
+        if is_taken_back {
+            declared.remove(&edge);
+        } else {
+            declared.insert(edge);
+        }
+        known.declared = Arc::new(declared);
+    });
+    Ok(())
+}
+
 fn event<'a>(ops: &Ops, who: &'a Caller, verb: &'static str, subject: String) -> NewEvent<'a> {
     NewEvent {
         at: ops.clock.now(),
@@ -428,6 +503,6 @@ impl TopologyPort for Console {
         query: TopologyQuery,
     ) -> Result<TopologyPage, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(super::map::page(self.ops(), who.role, &query))
+        Ok(super::map::page(self.ops(), who.role, &query).await?)
     }
 }

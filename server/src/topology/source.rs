@@ -1,14 +1,18 @@
 //! Where the map's data comes from: the nodes of the fleet and what their hosts tell of connections.
 //!
-//! All of it is in memory; nothing is read from a database here.
+//! All of it is in memory, but for what people said about clusters.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::fleet::view::NodeRow;
 use domain::fleet::{Admission, Collector, Liveness, Outcome};
 use domain::topology::HostConnections;
 
+use super::model::Said;
+use crate::error::StoreError;
+use crate::fleet::clusters::store as clusters;
 use crate::fleet::live::HostLive;
 use crate::fleet::rows::{host_row, server_row};
 use crate::ops::Ops;
@@ -23,6 +27,8 @@ pub struct NodeAt {
     pub host_no: i64,
     /// Its key on the host; `None` for the host itself.
     pub server: Option<String>,
+    /// Since when it is known.
+    pub since_ms: i64,
     /// As in lists.
     pub row: NodeRow,
 }
@@ -35,6 +41,7 @@ pub fn nodes(ops: &Ops) -> Vec<NodeAt> {
         nodes.push(NodeAt {
             host_no: host.record.no,
             server: None,
+            since_ms: host.record.enrolled_at_ms,
             row: host_row(host, now),
         });
         let of_interest = host
@@ -44,10 +51,27 @@ pub fn nodes(ops: &Ops) -> Vec<NodeAt> {
         nodes.extend(of_interest.map(|(key, server)| NodeAt {
             host_no: host.record.no,
             server: Some(key.clone()),
+            since_ms: server.found_at_ms,
             row: server_row(host, server, now),
         }));
     });
     nodes
+}
+
+/// What people said about clusters, by slug.
+///
+/// # Errors
+/// When the database refuses or a row is corrupt.
+pub async fn said(ops: &Ops) -> Result<BTreeMap<String, Said>, StoreError> {
+    let records = clusters::list(ops.state.read()).await?;
+    let said = records.into_iter().map(|record| {
+        let said = Said {
+            environment: record.environment,
+            min_available: record.settings.min_available,
+        };
+        (record.slug, said)
+    });
+    Ok(said.collect())
 }
 
 /// What a host told.

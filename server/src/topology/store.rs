@@ -1,11 +1,12 @@
-//! SQL of edges and of the places of boxes.
+//! SQL of edges, of what people declared, and of the places of boxes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::topology::layout::Position;
 use domain::topology::{Edge, EdgeState, LinkKey, Side};
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
+use super::service::Declared;
 use crate::error::StoreError;
 
 /// Where a box stands on a map.
@@ -116,6 +117,68 @@ pub async fn remove_edge(
         .execute(connection)
         .await
         .map_err(StoreError::doing("removing an edge"))?;
+    Ok(())
+}
+
+/// All dependencies that somebody declared.
+///
+/// # Errors
+/// When the database refuses or a row is corrupt.
+pub async fn list_declared(pool: &SqlitePool) -> Result<BTreeSet<Declared>, StoreError> {
+    let rows = sqlx::query("SELECT from_cluster, to_cluster, port FROM declared_edge")
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading declared dependencies"))?;
+    rows.iter()
+        .map(|row| {
+            let port =
+                u16::try_from(row.get::<i64, _>("port")).map_err(|_| StoreError::Corrupt {
+                    what: "a declared dependency".to_owned(),
+                    detail: "its port is none".to_owned(),
+                })?;
+            Ok((row.get("from_cluster"), row.get("to_cluster"), port))
+        })
+        .collect()
+}
+
+/// Writes a declared dependency; one that is there already stays.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_declared(
+    connection: &mut SqliteConnection,
+    (from, to, port): &Declared,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO declared_edge (from_cluster, to_cluster, port) VALUES ($1, $2, $3) \
+         ON CONFLICT (from_cluster, to_cluster, port) DO NOTHING",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(i64::from(*port))
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("writing a declared dependency"))?;
+    Ok(())
+}
+
+/// Takes a declaration back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove_declared(
+    connection: &mut SqliteConnection,
+    (from, to, port): &Declared,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM declared_edge WHERE from_cluster = $1 AND to_cluster = $2 AND port = $3",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(i64::from(*port))
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("removing a declared dependency"))?;
     Ok(())
 }
 

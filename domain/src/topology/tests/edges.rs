@@ -216,3 +216,44 @@ fn failures_count_by_their_share_and_widths_by_powers_of_ten() {
     assert_eq!(steps, [1, 1, 2, 3, 4, 5]);
     assert_eq!(width_step(None), 1);
 }
+
+#[test]
+fn an_edge_of_the_past_is_told_by_its_first_and_last_sight() {
+    let rules = EdgeRules::default();
+    let edge = Edge {
+        key: key(1, 2),
+        state: EdgeState::Stale,
+        first_seen_at_ms: Some(10 * MINUTE),
+        last_seen_at_ms: Some(20 * MINUTE),
+        connections: 7,
+        failing: 1,
+    };
+    for (at_ms, state) in [
+        (9 * MINUTE, None),
+        (10 * MINUTE, Some(EdgeState::Seen)),
+        (20 * MINUTE, Some(EdgeState::Seen)),
+        (25 * MINUTE, Some(EdgeState::Seen)),
+        (26 * MINUTE, Some(EdgeState::Stale)),
+        (20 * MINUTE + rules.removed_after_ms + 1, None),
+    ] {
+        let then = as_of(&edge, rules, at_ms);
+        assert_eq!(then.as_ref().map(|edge| edge.state), state, "{at_ms}");
+        if let Some(then) = then {
+            assert_eq!((then.connections, then.failing), (0, 0), "not kept");
+            assert!(
+                then.last_seen_at_ms <= Some(at_ms),
+                "nothing of what was to come"
+            );
+        }
+    }
+    let once = Edge {
+        state: EdgeState::New,
+        ..edge.clone()
+    };
+    assert_eq!(as_of(&once, rules, 15 * MINUTE), None);
+    let declared = Edge {
+        first_seen_at_ms: None,
+        ..edge
+    };
+    assert_eq!(as_of(&declared, rules, 15 * MINUTE), None);
+}

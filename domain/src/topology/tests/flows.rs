@@ -74,12 +74,32 @@ impl Host {
         self.flow(false, server, (from, to), port, ports)
     }
 
+    fn fails(
+        self,
+        server: &str,
+        from: &str,
+        to: &str,
+        port: u16,
+        (all, failing): (u32, u32),
+    ) -> Self {
+        let ports: Vec<u16> = (0..all).map(|n| 40_000 + n as u16).collect();
+        let mut new = self.flow(false, server, (from, to), port, &ports);
+        if let Some(flow) = new.connections.flows.last_mut() {
+            flow.failing = failing;
+        }
+        new
+    }
+
     fn accepts(self, server: &str, at: &str, from: &str, port: u16, ports: &[u16]) -> Self {
         self.flow(true, server, (at, from), port, ports)
     }
 }
 
 fn run(hosts: &[Host]) -> Matches {
+    run_knowing(hosts, &[])
+}
+
+fn run_knowing(hosts: &[Host], known: &[LinkKey]) -> Matches {
     let views: Vec<HostView<'_>> = hosts
         .iter()
         .map(|host| HostView {
@@ -90,7 +110,7 @@ fn run(hosts: &[Host]) -> Matches {
             connections: &host.connections,
         })
         .collect();
-    match_flows(&views, NOW)
+    match_flows(&views, &KnownListeners::of_keys(known), NOW)
 }
 
 fn side(side: &Side) -> String {
@@ -109,7 +129,11 @@ fn side(side: &Side) -> String {
 
 /// `1/app > 2/db :5432 x3 tuple`
 fn told(hosts: &[Host]) -> Vec<String> {
-    run(hosts)
+    told_knowing(hosts, &[])
+}
+
+fn told_knowing(hosts: &[Host], known: &[LinkKey]) -> Vec<String> {
+    run_knowing(hosts, known)
         .links
         .iter()
         .map(|link| {
@@ -123,6 +147,7 @@ fn told(hosts: &[Host]) -> Vec<String> {
                     Evidence::Tuple => "tuple",
                     Evidence::Client => "client",
                     Evidence::Listener => "listener",
+                    Evidence::Gone => "gone",
                     Evidence::OneEnd => "one end",
                 }
             )
@@ -391,6 +416,106 @@ fn what_a_host_of_ours_accepts_from_another_is_said_by_the_other_or_not_at_all()
     assert_eq!((matches.links.len(), matches.unmatched), (0, 1));
 }
 
+fn called(from: (i64, &str), to: (i64, &str), port: u16) -> LinkKey {
+    let end = |(host_no, server): (i64, &str)| {
+        Side::Fleet(End {
+            host_no,
+            server: Some(server.to_owned()),
+            process: None,
+        })
+    };
+    LinkKey {
+        from: end(from),
+        to: end(to),
+        port,
+    }
+}
+
+#[test]
+fn calls_to_a_listener_that_is_gone_fail_on_the_edge_that_is_known() {
+    let app = |all, failing| {
+        host(1, &["10.0.0.1"]).fails("app", "10.0.0.1", "10.0.0.2", 5432, (all, failing))
+    };
+    let gone = || host(2, &["10.0.0.2"]);
+    let known = || vec![called((1, "app"), (2, "db"), 5432)];
+    let outside = |count: u32| format!("1/app > 10.0.0.2 :5432 x{count} one end");
+    for (what, fleet, known, wanted) in [
+        (
+            "the server crashed, its host is there",
+            vec![app(2, 2), gone()],
+            known(),
+            "1/app > 2/db :5432 x2 gone".to_owned(),
+        ),
+        (
+            "the host is silent and nothing answers",
+            vec![app(2, 2), gone().silent()],
+            known(),
+            "1/app > 2/db :5432 x2 gone".to_owned(),
+        ),
+        (
+            "the host is silent, and something answers: another may have its address",
+            vec![app(2, 1), gone().silent()],
+            known(),
+            outside(2),
+        ),
+        (
+            "a silent host had the address, another has it now",
+            vec![app(2, 2), gone().silent(), host(3, &["10.0.0.2"])],
+            known(),
+            outside(2),
+        ),
+        (
+            "two silent hosts had the address",
+            vec![app(2, 2), gone().silent(), host(3, &["10.0.0.2"]).silent()],
+            known(),
+            outside(2),
+        ),
+        (
+            "nothing fails",
+            vec![app(2, 0), gone()],
+            known(),
+            outside(2),
+        ),
+        (
+            "no edge is known",
+            vec![app(2, 2), gone()],
+            vec![],
+            outside(2),
+        ),
+        (
+            "only another's edge is known",
+            vec![app(2, 2), gone()],
+            vec![called((1, "cron"), (2, "db"), 5432)],
+            outside(2),
+        ),
+        (
+            "only one to another port is known",
+            vec![app(2, 2), gone()],
+            vec![called((1, "app"), (2, "db"), 5433)],
+            outside(2),
+        ),
+        (
+            "it may have been one of two",
+            vec![app(2, 2), gone()],
+            vec![
+                called((1, "app"), (2, "db"), 5432),
+                called((1, "app"), (2, "db2"), 5432),
+            ],
+            outside(2),
+        ),
+        (
+            "somebody else listens there now",
+            vec![app(2, 2), gone().listens("0.0.0.0", 5432, "new")],
+            known(),
+            "1/app > 2/new :5432 x2 listener".to_owned(),
+        ),
+    ] {
+        assert_eq!(told_knowing(&fleet, &known), [wanted], "{what}");
+    }
+    let link = &run_knowing(&[app(2, 2), gone()], &known()).links[0];
+    assert_eq!((link.connections, link.failing), (2, 2));
+}
+
 const ADDRESSES: [&str; 7] = [
     "10.0.0.1",
     "10.0.0.2",
@@ -476,6 +601,27 @@ fn is_carried(fleet: &[Host], link: &Link) -> bool {
 }
 
 proptest! {
+    #[test]
+    fn failing_calls_make_no_link_that_was_not_known(
+        fleet in any_fleet(),
+        failing in 0_u32..3,
+        ends in prop::collection::vec((1_i64..5, 1_i64..5, prop::sample::select(&[80_u16, 443, 5432][..])), 0..4),
+    ) {
+        let mut fleet = fleet;
+        for flow in fleet.iter_mut().flat_map(|host| &mut host.connections.flows) {
+            flow.failing = failing.min(flow.connections);
+        }
+        let known: Vec<LinkKey> = ends.iter().map(|(from, to, port)| called((*from, "s"), (*to, "s"), *port)).collect();
+        for link in run_knowing(&fleet, &known).links {
+            if link.evidence == Evidence::Gone {
+                prop_assert!(known.contains(&link.key), "{link:?}");
+                prop_assert!(link.failing > 0);
+            } else {
+                prop_assert!(is_carried(&fleet, &link), "{link:?}");
+            }
+        }
+    }
+
     #[test]
     fn no_link_without_what_carries_it(fleet in any_fleet()) {
         for link in run(&fleet).links {

@@ -7,7 +7,7 @@ pub mod charts;
 pub mod export;
 pub mod service;
 pub mod store;
-mod summary;
+pub(crate) mod summary;
 mod targets;
 
 pub use summary::{Roster, is_seen, silences};
