@@ -8,8 +8,9 @@ use super::heatmap::heatmap;
 use super::parts::{counts_line, head};
 use super::view::{ClusterCharts, ClusterDetail, NamedValue, RoleGroup};
 use crate::error::UiError;
+use crate::events::view::EventsQuery;
 use crate::fleet::view::{LiveTopic, LiveUpdate, RangeQuery};
-use crate::fleet::{cells, events, node_link, range_picker, still_charts};
+use crate::fleet::{cells, changes, node_link, range_picker, still_charts};
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::ui::{CountBar, Meter, Panel};
@@ -44,6 +45,14 @@ pub fn again(data: Loaded<ClusterDetail>) -> Followed<ClusterDetail> {
             _ => None,
         },
         now_ms: |cluster| cluster.now_ms,
+    }
+}
+
+/// What happened in a cluster.
+pub fn events_of(slug: &str) -> EventsQuery {
+    EventsQuery {
+        cluster: slug.to_owned(),
+        ..EventsQuery::default()
     }
 }
 
@@ -264,7 +273,7 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
         view! { <Panel title="Notes" id="notes"><p class="cluster-notes"><bdi>{text}</bdi></p></Panel> }
     });
     let happened = (!cluster.events.is_empty()).then(|| {
-        let list = events(&cluster.events, now_ms);
+        let list = changes(&cluster.events, &events_of(slug), now_ms);
         let more =
             view! { <a class="panel-aside" href=format!("{}/events", url::cluster(slug))>"All"</a> };
         view! { <Panel title="What changed" id="changes" aside=more.into_any()>{list}</Panel> }

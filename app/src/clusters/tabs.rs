@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::detail::{cluster_of_path, title};
+use super::detail::{cluster_of_path, events_of, title};
 use super::parts::head;
 use super::view::{ClusterDetail, Member};
-use crate::fleet::{badge_words, events, node_link, reported};
+use crate::fleet::{badge_words, changes, node_link, reported};
 use crate::page::followed;
 use crate::ui::{EmptyState, Meter, StatusBadge};
 use crate::{format, url};
@@ -23,15 +23,17 @@ pub fn ClusterNodesPage() -> impl IntoView {
 #[component]
 pub fn ClusterEventsPage() -> impl IntoView {
     let happened = |cluster: &ClusterDetail, now_ms: i64| {
+        let scope = events_of(&cluster.summary.slug);
+        let all = scope.in_range("1y").url();
         let list = if cluster.events.is_empty() {
             view! { <p class="note">"Nothing has happened in this cluster yet."</p> }.into_any()
         } else {
-            view! { <section class="panel" aria-label="Events">{events(&cluster.events, now_ms)}</section> }.into_any()
+            view! { <section class="panel" aria-label="Events">{changes(&cluster.events, &scope, now_ms)}</section> }.into_any()
         };
         view! {
             {head(cluster, "/events")}
             {list}
-            <p class="after-list"><a href="/events">"All events"</a></p>
+            <p class="after-list"><a href=all>"All of them, with filters and as a file"</a></p>
         }
         .into_any()
     };

@@ -4,7 +4,7 @@ use domain::fleet::silence::{self, Scope};
 use domain::fleet::{ClusterForm, ClusterKind, Liveness, RollUp, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::view::{Chart, ClusterCell, EventRow};
+use crate::fleet::view::{Change, Chart, ClusterCell, EventRow};
 
 /// A cluster in a list, on the overview, and at the head of its page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub struct ClusterDetail {
     /// Nodes that fell silent together.
     pub silences: Vec<SilenceRow>,
     /// The last things that happened.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// Nodes that a cluster's page lists; all of them are in the list of nodes.

@@ -8,7 +8,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use super::api;
 use super::charts::charts;
 use super::crosshair::Crosshair;
-use super::parts::{events, node_badge};
+use super::parts::{changes, node_badge};
 use super::place::place_form;
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
@@ -19,6 +19,7 @@ use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
 use crate::account::api::load_form_feedback;
 use crate::error::UiError;
+use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::preferences::network_rate;
@@ -353,8 +354,13 @@ fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
         &[]
     };
     let happened = (!node.events.is_empty()).then(|| {
-        let events = events(&node.events, now_ms);
-        view! { <Panel title="Events" id="events">{events}</Panel> }
+        let scope = EventsQuery {
+            object: node.row.id.clone(),
+            ..EventsQuery::default()
+        };
+        let events = changes(&node.events, &scope, now_ms);
+        let all = view! { <a class="panel-aside" href=scope.in_range("1y").url()>"All"</a> };
+        view! { <Panel title="Events" id="events" aside=all.into_any()>{events}</Panel> }
     });
     view! {
         <div class="node-tables">

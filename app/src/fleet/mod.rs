@@ -30,7 +30,7 @@ pub use detail::NodePage;
 pub use inbox::InboxPage;
 pub use list::NodesListPage;
 pub use overview::OverviewPage;
-pub use parts::{cells, events, node_link, reported};
+pub use parts::{actor, cells, changes, node_link, reported};
 pub use range::range_picker;
 pub use wall::WallPage;
 pub use words::badge_words;

@@ -116,7 +116,7 @@ pub struct Overview {
     /// The five fullest filesystems, highest memory and processor use.
     pub capacity: Capacity,
     /// The last things that happened.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// One finding under "needs attention".
@@ -212,14 +212,34 @@ pub struct EventRow {
     pub seq: i64,
     /// Server's wall clock.
     pub at_ms: i64,
-    /// Who: a user's name, `agent`, `server`, `command line`.
+    /// Who: a user's name, a host's, `server`, `command line`.
     pub actor: String,
+    /// Node of the host whose agent it was, where it still is one.
+    #[serde(default)]
+    pub actor_node_id: Option<String>,
     /// What, past tense, such as "node enrolled".
     pub verb: String,
     /// To what, in words.
     pub subject: String,
     /// Node to link to.
     pub node_id: Option<String>,
+}
+
+/// A line under "what changed": one thing that happened, or many of one kind that followed each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The newest.
+    pub event: EventRow,
+    /// How many.
+    pub count: u32,
+    /// There may be more, older ones.
+    pub is_cut: bool,
+    /// When the first of them happened.
+    pub first_at_ms: i64,
+    /// To how many different things.
+    pub objects: u32,
+    /// All of them were done by the same.
+    pub is_of_one_actor: bool,
 }
 
 /// What `/nodes` was asked to show; all of it comes from the URL.
@@ -406,7 +426,7 @@ pub struct NodeDetail {
     /// It waits for review, and whoever asks may say yes.
     pub may_approve: bool,
     /// The last things that happened to it.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// What was found and waits for a decision.

@@ -332,6 +332,13 @@ impl Live {
             .cloned()
     }
 
+    /// What the host with this identity is called, and its own node.
+    pub fn host_name(&self, host_id: &str) -> Option<(String, String)> {
+        let tables = self.read();
+        let host = tables.by_no.get(tables.no_by_host.get(host_id)?)?;
+        Some((host.name().to_owned(), host.record.node_id.clone()))
+    }
+
     /// The host of this node.
     pub fn host_by_node(&self, node_id: &str) -> Option<HostLive> {
         let tables = self.read();

@@ -227,6 +227,21 @@ pub async fn find_host_by_key(
     row.as_ref().map(host).transpose()
 }
 
+/// What a host was last called, whatever became of it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_host_name(pool: &SqlitePool, id: &str) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT COALESCE(node.name, host.hostname) FROM host JOIN node ON node.host_id = host.id AND node.kind = 'host' \
+         WHERE host.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
+    .map_err(StoreError::doing("reading a host's name"))
+}
+
 /// The next free number for samples.
 ///
 /// # Errors

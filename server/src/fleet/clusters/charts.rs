@@ -193,7 +193,10 @@ pub async fn charts(ops: &Ops, slug: &str, query: &RangeQuery) -> Result<Cluster
             Some((row.id.clone(), row.name.clone(), target))
         })
         .collect();
-    let events = events::store::list_of_cluster(ops.state.read(), slug, ANNOTATIONS_MAX).await?;
+    let mut events =
+        events::store::list_of_cluster(ops.state.read(), slug, None, ANNOTATIONS_MAX).await?;
+    events.retain(|event| (window.from_ms..window.to_ms).contains(&event.at_ms));
+    let events = events::service::rows(ops, events).await?;
     let (slug, zone_minutes) = (slug.to_owned(), query.zone_minutes);
     let drawing = tokio::task::spawn_blocking(move || {
         let interval_s = nodes.iter().map(|(_, _, target)| target.interval_s).max();
@@ -214,11 +217,7 @@ pub async fn charts(ops: &Ops, slug: &str, query: &RangeQuery) -> Result<Cluster
             notes,
             charts,
             heatmap,
-            events: events
-                .into_iter()
-                .filter(|event| (window.from_ms..window.to_ms).contains(&event.at_ms))
-                .map(events::service::row)
-                .collect(),
+            events,
         }
     });
     drawing.await.map_err(|error| {

@@ -19,7 +19,8 @@ use super::store::{self, ClusterRecord};
 use super::summary::{Roster, cells, is_seen, silences};
 use super::targets::targets;
 use crate::error::{FieldError, OpsError, StoreError};
-use crate::events::{self, NewEvent};
+use crate::events::service::Scope;
+use crate::events::{self, BeforeAfter, NewEvent};
 use crate::fleet::service::rows;
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -28,7 +29,7 @@ use crate::web::console::Console;
 /// Nodes of one cluster that its own page still shows one by one.
 const CELLS_MAX: usize = 300;
 /// Events on a cluster's page.
-const EVENTS_MAX: u32 = 12;
+const EVENTS_MAX: usize = 12;
 
 #[async_trait::async_trait]
 impl ClustersPort for Console {
@@ -182,7 +183,6 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
     let members = roster.of(slug);
     let counting: Vec<&NodeRow> = members.iter().copied().filter(|row| row.counts).collect();
     let (found, _) = silences(&all);
-    let happened = events::store::list_of_cluster(ops.state.read(), slug, EVENTS_MAX).await?;
     Ok(ClusterDetail {
         now_ms: ops.clock.now().0,
         summary: roster.summary_with(record, CELLS_MAX),
@@ -206,7 +206,7 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
                 domain::fleet::silence::Scope::Cluster(cluster) => cluster == slug,
             })
             .collect(),
-        events: happened.into_iter().map(events::service::row).collect(),
+        events: events::service::changes(ops, Scope::Cluster(slug), EVENTS_MAX).await?,
     })
 }
 
