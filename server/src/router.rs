@@ -81,6 +81,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/nodes/add/revoke", post(forms::revoke_token))
         .route("/nodes/{id}/approve", post(forms::approve))
         .route("/nodes/{id}/arrange", post(forms::arrange))
+        .route("/nodes/{id}/labels", post(forms::labels))
         .route("/nodes/{id}/accept", post(forms::accept))
         .route("/nodes/{id}/ignore", post(forms::ignore))
         .route("/nodes/views", post(fleet::views::save))

@@ -10,7 +10,7 @@ use super::view::{ClusterCharts, ClusterDetail, NamedValue, RoleGroup};
 use crate::error::UiError;
 use crate::events::view::EventsQuery;
 use crate::fleet::view::{LiveTopic, LiveUpdate, RangeQuery};
-use crate::fleet::{cells, changes, node_link, range_picker, still_charts};
+use crate::fleet::{cells, changes, node_link, notes, range_picker, still_charts};
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::ui::{CountBar, Meter, Panel};
@@ -268,10 +268,7 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
             </Panel>
         }
     });
-    let notes = (!cluster.settings.notes.is_empty()).then(|| {
-        let text = cluster.settings.notes.clone();
-        view! { <Panel title="Notes" id="notes"><p class="cluster-notes"><bdi>{text}</bdi></p></Panel> }
-    });
+    let notes = notes(&cluster.notes_html);
     let happened = (!cluster.events.is_empty()).then(|| {
         let list = changes(&cluster.events, &events_of(slug), now_ms);
         let more =

@@ -17,6 +17,9 @@ pub struct ClusterSummary {
     pub slug: String,
     /// How its nodes stand in for one another.
     pub kind: ClusterKind,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: std::collections::BTreeMap<String, String>,
     /// Status and the counts behind it, of the nodes that count.
     pub rollup: RollUp,
     /// The same in words.
@@ -111,6 +114,8 @@ pub struct ClusterDetail {
     pub siblings: Vec<String>,
     /// What was declared, as the form shows it.
     pub settings: ClusterForm,
+    /// Its notes as markup that may stand in a page; written by the server alone.
+    pub notes_html: String,
     /// Whoever asks may change the settings.
     pub may_change: bool,
     /// The four signals.

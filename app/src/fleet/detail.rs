@@ -8,6 +8,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use super::api;
 use super::charts::charts;
 use super::crosshair::Crosshair;
+use super::labels::{self, labels_form};
 use super::parts::{changes, node_badge};
 use super::place::place_form;
 use super::range::range_picker;
@@ -79,7 +80,7 @@ pub fn NodePage() -> impl IntoView {
         <Transition>
             {move || Suspend::new(async move {
                 let feedback = feedback.await.ok().flatten();
-                node.await.ok().map(|node| place_form(&node, feedback))
+                node.await.ok().map(|node| view! { <div class="node-forms">{labels_form(&node, feedback.clone())}{place_form(&node, feedback)}</div> })
             })}
         </Transition>
         <NodeLists node sections />
@@ -125,8 +126,10 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
 
 /// What there is to know before the numbers, what it is, and how it does.
 fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let tags = labels::tags(&node.row.tags);
     if let Some(facts) = &node.server {
         return view! {
+            {tags}
             {server::admission(node)}
             {server::identity(node, facts, now_ms)}
             {server::values(node, facts)}
@@ -134,6 +137,7 @@ fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
         .into_any();
     }
     view! {
+        {tags}
         {notes(node)}
         {node.may_approve.then(|| approval(node))}
         {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
@@ -364,6 +368,7 @@ fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
     });
     view! {
         <div class="node-tables">
+            {labels::notes(&node.notes_html)}
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
             {collectors(runs)}

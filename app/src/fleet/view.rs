@@ -421,6 +421,12 @@ pub struct NodeDetail {
     pub servers: Vec<NodeRow>,
     /// Name that a person gave.
     pub given_name: Option<String>,
+    /// What people wrote down about it, in Markdown.
+    pub notes: String,
+    /// The same as markup that may stand in a page; written by the server alone.
+    pub notes_html: String,
+    /// Changes with its tags and notes.
+    pub labels_version: String,
     /// Whoever asks may say where it belongs.
     pub may_arrange: bool,
     /// It waits for review, and whoever asks may say yes.

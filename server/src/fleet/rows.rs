@@ -8,6 +8,7 @@ use domain::fleet::{Admission, Liveness, Status, server_liveness, server_status,
 use domain::metric::Metric;
 use domain::time::Monotonic;
 
+use super::labels::server_tags;
 use super::live::{HostLive, NodeLive};
 use super::servers::store::ServerRecord;
 use super::store::HostState;
@@ -36,7 +37,7 @@ pub fn host_row(host: &HostLive, now: Monotonic) -> NodeRow {
         host_name: host.name().to_owned(),
         address: host.address().map(str::to_owned),
         console_url: None,
-        tags: host.record.suggested.tags.clone(),
+        tags: host.tags(),
         counts: !host
             .servers
             .values()
@@ -140,7 +141,7 @@ pub fn server_row(host: &HostLive, server: &ServerRecord, now: Monotonic) -> Nod
         host_name: host.name().to_owned(),
         address: host.address().map(str::to_owned),
         console_url: facts.console_url.clone(),
-        tags: host.record.suggested.tags.clone(),
+        tags: server_tags(host, server),
         counts: server.admission == Admission::Accepted && host.record.state != HostState::Pending,
         status: if server.admission == Admission::New {
             Status::Pending

@@ -156,7 +156,11 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
             value: key.metric.from_stored(*stored),
         })
         .collect();
+    let notes = super::store::find_notes(ops.state.read(), id).await?;
     Ok(NodeDetail {
+        labels_version: super::labels::version(&node.tags(), &notes),
+        notes_html: super::markdown::render(&notes),
+        notes,
         now_ms: ops.clock.now().0,
         row: node_row(&node, now),
         facts: host.facts.clone(),

@@ -124,6 +124,14 @@ fn check_person(name: &str, password: &str) -> Result<String, OpsError> {
             detail,
         });
     }
+    // The log would not tell a person of this name from the server itself.
+    if name == "server" {
+        errors.push(FieldError {
+            field: "user".to_owned(),
+            detail: "`server` is how this server calls itself in the log: choose another name"
+                .to_owned(),
+        });
+    }
     if let Err(detail) = check_password(&name, password) {
         errors.push(FieldError {
             field: "password".to_owned(),

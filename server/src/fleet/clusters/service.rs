@@ -21,6 +21,7 @@ use super::targets::targets;
 use crate::error::{FieldError, OpsError, StoreError};
 use crate::events::service::Scope;
 use crate::events::{self, BeforeAfter, NewEvent};
+use crate::fleet::markdown;
 use crate::fleet::service::rows;
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -192,6 +193,7 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
             .map(|other| other.slug.clone())
             .collect(),
         settings: ClusterForm::from(&record.settings),
+        notes_html: markdown::render(&record.settings.notes),
         may_change: authorize(role, Action::ArrangeFleet).is_ok(),
         signals: signals(ops, &counting),
         roles: roles(&record.settings, &counting),
@@ -350,7 +352,11 @@ pub async fn change_settings(
         node_id: None,
         detail: changes.join(", "),
     };
-    events::store::append(&mut tx, event).await?;
+    let change = BeforeAfter {
+        before: before.settings.in_words(),
+        after: settings.in_words(),
+    };
+    events::store::append_change(&mut tx, event, change).await?;
     tx.commit()
         .await
         .map_err(StoreError::doing("committing a cluster's settings"))?;
