@@ -87,6 +87,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/nodes/views", post(fleet::views::save))
         .route("/nodes/views/delete", post(fleet::views::delete))
         .route("/nodes/views/default", post(fleet::views::choose_default))
+        .route("/nodes/bulk", post(fleet::bulk::bulk))
         .route("/nodes/export.csv", get(fleet::list_export::csv))
         .route("/nodes/export.json", get(fleet::list_export::json))
         .route("/nodes/by-host/{hostname}", get(forms::by_host))

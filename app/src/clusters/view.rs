@@ -116,6 +116,9 @@ pub struct ClusterDetail {
     pub settings: ClusterForm,
     /// Its notes as markup that may stand in a page; written by the server alone.
     pub notes_html: String,
+    /// The console of its manager, or of whichever node has one, as (name of the node, address).
+    #[serde(default)]
+    pub console: Option<(String, String)>,
     /// Whoever asks may change the settings.
     pub may_change: bool,
     /// The four signals.
@@ -201,6 +204,27 @@ pub struct Member {
     pub connections: Option<f64>,
     /// Server's wall clock at the last accepted report.
     pub last_report_at_ms: Option<i64>,
+    /// First address of its host that is not loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Sub-domain of the cluster (Carbon).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_domain: Option<String>,
+    /// Where its own console is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_url: Option<String>,
+    /// Seconds since it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_s: Option<f64>,
+    /// Memory of its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Of it, what programs can still get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_available_bytes: Option<f64>,
+    /// Threads of a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<f64>,
 }
 
 /// A cluster's charts for one window.
@@ -216,6 +240,10 @@ pub struct ClusterCharts {
     pub notes: Vec<String>,
     /// Median with its band and named outliers.
     pub charts: Vec<Chart>,
+    /// By what nodes may be shown over time, as (key, title).
+    pub metrics: Vec<(String, String)>,
+    /// Key of the one that is shown.
+    pub metric: String,
     /// Nodes over time; `None` when nothing was measured.
     pub heatmap: Option<Heatmap>,
     /// What happened in the cluster in the window, newest first.

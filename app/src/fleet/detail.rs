@@ -7,7 +7,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::api;
 use super::charts::charts;
-use super::crosshair::Crosshair;
+use super::crosshair::{ChartsOf, Crosshair};
 use super::labels::{self, labels_form};
 use super::parts::{changes, node_badge};
 use super::place::place_form;
@@ -279,7 +279,7 @@ fn NodeCharts(
     range: Memo<RangeQuery>,
     id: Memo<String>,
 ) -> impl IntoView {
-    let crosshair = Crosshair::of_page(id, range);
+    let crosshair = Crosshair::of_page(ChartsOf::Node, id, range);
     refresh(expect_context::<Live>(), asked, range, crosshair);
     view! {
         <Transition>

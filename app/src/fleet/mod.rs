@@ -2,6 +2,7 @@
 
 mod annotations;
 pub mod api;
+mod bulk;
 mod charts;
 pub mod columns;
 mod crosshair;
@@ -26,7 +27,9 @@ mod zoom;
 
 #[cfg(feature = "ssr")]
 pub use api::FleetPort;
-pub use charts::still_charts;
+pub use bulk::BulkPage;
+pub use charts::charts_without_files;
+pub use crosshair::{ChartsOf, Crosshair};
 pub use detail::NodePage;
 pub use inbox::InboxPage;
 pub use labels::{notes, tags};

@@ -377,6 +377,47 @@ pub struct Total {
     pub count: u32,
 }
 
+/// What became of a change of many nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkReport {
+    /// What was to be done, in words.
+    pub title: String,
+    /// The list it came from.
+    pub back: NodesQuery,
+    /// The form's button, to try again.
+    pub action: String,
+    /// The form's field.
+    pub tag: String,
+    /// The form's field.
+    pub cluster: String,
+    /// Each node, what failed first.
+    pub rows: Vec<BulkRow>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkRow {
+    /// Public id; empty where there is no such node.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: BulkOutcome,
+    /// What was done, or why not.
+    pub words: String,
+}
+
+/// How a change of one node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BulkOutcome {
+    /// It was not done.
+    Failed,
+    /// It was.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+}
+
 /// A list's URL with a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedView {
@@ -495,6 +536,9 @@ pub struct RangeQuery {
     /// `1d` or `7d`: the same window so much earlier is drawn behind.
     #[serde(default)]
     pub vs: String,
+    /// What a cluster's nodes are shown over time by: the key of one of its charts; empty: the processor.
+    #[serde(default)]
+    pub metric: String,
     /// Networks in bytes; of the reader's preferences, not of the URL.
     #[serde(default)]
     pub network_bytes: bool,

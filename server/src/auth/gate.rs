@@ -103,6 +103,8 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/nodes/{id}/ignore",
         Class::Form(Action::ArrangeFleet),
     ),
+    // Whoever looks may export what they ticked; changes ask for more.
+    ("POST", "/nodes/bulk", Class::Form(Action::ViewFleet)),
     ("POST", "/nodes/views", Class::Form(Action::ManageSelf)),
     (
         "POST",

@@ -60,8 +60,8 @@ pub async fn add_node(
             let path = format!("/nodes/add?token={}", made.id);
             let created = Some(ops.console().created(made).await);
             let extra = Extra {
-                feedback: None,
                 created,
+                ..Extra::default()
             };
             pages::answer_form(&ops, &path, &headers, Some(operator), StatusCode::OK, extra).await
         }
@@ -80,7 +80,7 @@ pub async fn add_node(
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             pages::answer_form(&ops, "/nodes/add", &headers, Some(operator), status, extra).await
         }
@@ -138,7 +138,7 @@ pub async fn arrange(
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
@@ -162,7 +162,7 @@ pub async fn labels(
             let feedback = refused(fields, [("tags", form.tags), ("notes", form.notes)]);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
@@ -286,7 +286,7 @@ pub async fn cluster_settings(
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
         }

@@ -10,6 +10,7 @@ use app::clusters::view::{
     NamedValue, RoleGroup, Signals,
 };
 use app::error::UiError;
+use app::fleet::readout::PointSet;
 use app::fleet::view::{NodeRow, RangeQuery, StatusCounts};
 use domain::access::{Action, Role, authorize};
 use domain::fleet::outlier::median;
@@ -55,7 +56,17 @@ impl ClustersPort for Console {
         range: RangeQuery,
     ) -> Result<ClusterCharts, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(super::charts::charts(self.ops(), slug, &range).await?)
+        Ok(super::charts::charts(self.ops(), slug, &range).await?.0)
+    }
+
+    async fn cluster_points(
+        &self,
+        who: &Operator,
+        slug: &str,
+        range: RangeQuery,
+    ) -> Result<PointSet, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(super::charts::charts(self.ops(), slug, &range).await?.1)
     }
 }
 
@@ -195,6 +206,7 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
         settings: ClusterForm::from(&record.settings),
         notes_html: markdown::render(&record.settings.notes),
         may_change: authorize(role, Action::ArrangeFleet).is_ok(),
+        console: console(&counting),
         signals: signals(ops, &counting),
         roles: roles(&record.settings, &counting),
         members: listed(&record.settings, members),
@@ -210,6 +222,20 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
             .collect(),
         events: events::service::changes(ops, Scope::Cluster(slug), EVENTS_MAX).await?,
     })
+}
+
+/// The console that a cluster is managed by: its manager's, else that of the first node that has one.
+fn console(members: &[&NodeRow]) -> Option<(String, String)> {
+    let is_manager = |row: &NodeRow| {
+        let names = [&row.role, &row.sub_domain];
+        let is_named = |name: &String| ["manager", "mgt"].iter().any(|part| name.contains(part));
+        names.into_iter().flatten().any(is_named)
+    };
+    let with_console = || members.iter().filter(|row| row.console_url.is_some());
+    let row = with_console()
+        .find(|row| is_manager(row))
+        .or_else(|| with_console().next())?;
+    Some((row.name.clone(), row.console_url.clone()?))
 }
 
 /// The four signals; silent nodes do not count, their values are old.
@@ -312,6 +338,13 @@ fn listed(settings: &ClusterSettings, members: &[&NodeRow]) -> Vec<Member> {
             memory_used_ratio: row.now.memory_used_ratio,
             connections: row.now.connections,
             last_report_at_ms: row.last_report_at_ms,
+            address: row.address.clone(),
+            sub_domain: row.sub_domain.clone(),
+            console_url: row.console_url.clone(),
+            uptime_s: row.now.uptime_s,
+            memory_total_bytes: row.now.memory_total_bytes,
+            memory_available_bytes: row.now.memory_available_bytes,
+            threads: row.now.threads,
         })
         .collect()
 }
