@@ -11,7 +11,7 @@ use crate::clusters::{
 };
 use crate::enroll::AddNodePage;
 use crate::events::EventsPage;
-use crate::fleet::{InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
+use crate::fleet::{BulkPage, InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
@@ -57,6 +57,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />
+                    <Route path=path!("/nodes/bulk") view=BulkPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/add") view=AddNodePage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/:id") view=NodePage ssr=SsrMode::Async />
                     <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />

@@ -20,6 +20,10 @@ pub struct Operator {
     pub role: Role,
     /// The session they came with, so that a live connection ends with it.
     pub session: Option<String>,
+    /// Where the request came from, for the audit log.
+    pub address: Option<String>,
+    /// Its id, as in the server's log.
+    pub request_id: Option<String>,
 }
 
 impl Operator {

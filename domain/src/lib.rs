@@ -8,6 +8,7 @@ pub mod access;
 pub mod backup;
 pub mod chart;
 pub mod disk;
+pub mod event;
 pub mod filter;
 pub mod fleet;
 pub mod id;

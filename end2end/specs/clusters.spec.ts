@@ -55,6 +55,31 @@ test.describe("two clusters", () => {
     await expect(page.getByRole("img", { name: /^Processor of app-eu, last 6 hours/ })).toBeVisible();
   });
 
+  test("charts are read together, and nodes over time are shown by another metric", async ({ page }) => {
+    await site.whenMeasured();
+    await page.goto(`${site.url}/clusters/app-eu?range=15m`);
+    await whenAlive(page);
+    const chart = page.getByRole("slider", { name: "Read Processor" });
+    await chart.focus();
+    await page.keyboard.press("End");
+    await expect(chart).toHaveAttribute("aria-valuetext", /^\d\d:\d\d:\d\d UTC: 1 node /);
+    await expect(page.locator("#chart-memory .chart-readout")).toBeVisible();
+    await page.keyboard.press("Escape");
+    await page.getByRole("list", { name: "Show nodes over time by" }).getByRole("link", { name: "Memory" }).click();
+    await expect(page).toHaveURL(`${site.url}/clusters/app-eu?range=15m&metric=memory`);
+    await expect(page.getByRole("heading", { name: "Memory by node" })).toBeVisible();
+  });
+
+  test("the table has the columns of the first operations center", async ({ page }) => {
+    await page.goto(`${site.url}/clusters/app-eu/nodes`);
+    await whenAlive(page);
+    await page.getByRole("link", { name: "Stat table" }).click();
+    for (const column of ["Cluster", "IP", "Sub domain", "Admin URL", "Uptime", "Total RAM", "Free RAM", "Threads", "Status"]) {
+      await expect(page.getByRole("columnheader", { name: column, exact: true })).toBeVisible();
+    }
+    await expect(page.getByRole("row").filter({ hasText: "alpha" })).toContainText(/GiB|MiB/);
+  });
+
   test("tabs are paths", async ({ page }) => {
     await page.goto(`${site.url}/clusters/app-eu`);
     await whenAlive(page);

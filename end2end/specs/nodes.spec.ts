@@ -25,6 +25,46 @@ test.describe("two nodes", () => {
     await expect(page.getByRole("navigation", { name: "Pages" })).toContainText("1–2 of 2");
   });
 
+  test("ticked rows stay ticked while the list lives, and are changed together", async ({ page }) => {
+    await page.goto(`${site.url}/nodes`);
+    await whenAlive(page);
+    const box = page.getByRole("checkbox", { name: "Select beta" });
+    await box.check();
+    const menu = page.locator("summary").filter({ hasText: "1 selected" });
+    await expect(menu).toBeVisible();
+    // Another order: the box goes with its node.
+    await page.getByRole("columnheader", { name: "Name" }).getByRole("link").click();
+    await page.getByRole("columnheader", { name: "Name" }).getByRole("link").click();
+    await expect(names(page)).toHaveText(["beta", "alpha"]);
+    await expect(box).toBeChecked();
+    await expect(page.getByRole("checkbox", { name: "Select alpha" })).not.toBeChecked();
+    await menu.click();
+    await page.getByLabel("Tag", { exact: true }).fill("tier=edge");
+    await page.getByRole("button", { name: "Add tag" }).click();
+    await expect(page.locator(".bulk-summary")).toHaveText("add tag tier=edge: 1 done.");
+    await page.getByRole("link", { name: "Back to the list" }).click();
+    await page.goto(`${site.url}/nodes?q=tag:tier=edge`);
+    await expect(names(page)).toHaveText(["beta"]);
+  });
+
+  test.describe("without scripts", () => {
+    test.use({ javaScriptEnabled: false });
+
+    test("ticked rows and tags are plain forms", async ({ page }) => {
+      await page.goto(`${site.url}/nodes`);
+      await page.getByRole("checkbox", { name: "Select alpha" }).check();
+      await page.locator("summary").filter({ hasText: "Selection" }).click();
+      await page.getByLabel("Tag", { exact: true }).fill("az=b");
+      await page.getByRole("button", { name: "Add tag" }).click();
+      await expect(page.locator(".bulk-summary")).toHaveText("add tag az=b: 1 done.");
+      await page.getByRole("link", { name: "alpha" }).click();
+      await page.getByLabel("Notes").fill("Ask *Ann*");
+      await page.getByRole("button", { name: "Save tags and notes" }).click();
+      await expect(page.locator("#notes em")).toHaveText("Ann");
+      await expect(page.getByRole("list", { name: "Tags" })).toHaveText("az=b");
+    });
+  });
+
   test("its head names the columns", async ({ page }) => {
     await page.goto(`${site.url}/nodes`);
     await expect(page.getByRole("table").locator("thead")).toMatchAriaSnapshot(`

@@ -261,3 +261,93 @@ async fn views_have_names_are_shared_on_request_and_may_be_the_default() {
         "no default is left"
     );
 }
+
+#[tokio::test]
+async fn many_nodes_are_changed_at_once_and_each_says_what_became_of_it() {
+    let site = fleet().await;
+    let operator = site.sign_in_as(Role::Operator).await;
+    let viewer = site.sign_in_as(Role::Viewer).await;
+    let token = site.api_token(Role::Viewer).await;
+    let filtered = async |filter: &str| {
+        let path = format!("/api/v1/nodes?filter={filter}");
+        let answer = site.call("GET", &path).bearer(&token).send().await;
+        let items = answer.json()["items"].as_array().unwrap().clone();
+        let of = |item: &serde_json::Value| item["id"].as_str().unwrap().to_owned();
+        items.iter().map(of).collect::<Vec<_>>()
+    };
+    let post = async |cookie: &str, body: &str| {
+        site.call("POST", "/nodes/bulk")
+            .cookie(cookie)
+            .form(body)
+            .send()
+            .await
+    };
+    let web = filtered("cluster:web").await;
+    let ticked = format!("id={}&id={}&id=n0", web[0], web[1]);
+
+    let done = post(
+        &operator,
+        &format!("{ticked}&tag=tier%3Dedge&action=add_tag"),
+    )
+    .await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+    assert!(done.body.contains("add tag tier=edge"), "{}", done.body);
+    assert!(done.body.contains("1 failed, 2 done."), "{}", done.body);
+    assert!(done.body.contains("there is no node `n0`"));
+    assert_eq!(filtered("tag:tier=edge").await, web);
+    let again = post(
+        &operator,
+        &format!("{ticked}&tag=tier%3Dedge&action=add_tag"),
+    )
+    .await;
+    assert!(
+        again.body.contains("1 failed, 2 unchanged."),
+        "{}",
+        again.body
+    );
+
+    // All that match, on every page; a filter that is none never means the whole fleet.
+    let body = "all=yes&q=tag%3Atier%3Dedge&cluster=app&action=move&tag=";
+    let moved = post(&operator, body).await;
+    assert!(
+        moved.body.contains("2 done.") && moved.body.contains("web → app"),
+        "{}",
+        moved.body
+    );
+    assert_eq!(filtered("cluster:app").await, web);
+    let before = site.event_count().await;
+    for (body, part) in [
+        (
+            "all=yes&q=clster%3Aweb&tag=a%3D1&action=add_tag",
+            "`clster`",
+        ),
+        ("q=&tag=a%3D1&action=add_tag", "no node is selected"),
+        (
+            "all=yes&q=&tag=nothing&action=add_tag",
+            "`nothing` is no tag",
+        ),
+        (
+            "all=yes&q=&cluster=No+Name&action=move",
+            "`No Name` is not a name",
+        ),
+        ("all=yes&q=&action=", "choose what to do"),
+    ] {
+        let refused = post(&operator, body).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(refused.body.contains(part), "{body}: {}", refused.body);
+    }
+    let denied = post(&viewer, &format!("{ticked}&tag=a%3D1&action=add_tag")).await;
+    assert_eq!(denied.status, StatusCode::FORBIDDEN);
+    assert_eq!(site.event_count().await, before, "nothing was changed");
+
+    let file = post(
+        &viewer,
+        &format!("id={}&q=&view=capacity&action=export", web[1]),
+    )
+    .await;
+    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(file.body.lines().count(), 2, "{}", file.body);
+    let gone = post(&operator, "all=yes&q=&tag=tier&action=remove_tag").await;
+    assert!(gone.body.contains("2 done, 1 unchanged."), "{}", gone.body);
+    assert!(filtered("tag:tier").await.is_empty());
+}

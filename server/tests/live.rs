@@ -21,6 +21,8 @@ fn viewer() -> Operator {
     Operator {
         name: "vera".to_owned(),
         role: Role::Viewer,
+        address: None,
+        request_id: None,
         session: None,
     }
 }

@@ -5,6 +5,7 @@ use leptos::server_fn::codec::Json;
 
 use super::view::{ClusterCharts, ClusterDetail, ClustersPage, ClustersQuery};
 use crate::error::UiError;
+use crate::fleet::readout::PointSet;
 use crate::fleet::view::RangeQuery;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -35,6 +36,13 @@ pub trait ClustersPort: Send + Sync {
         slug: &str,
         range: RangeQuery,
     ) -> Result<ClusterCharts, UiError>;
+    /// The numbers behind them.
+    async fn cluster_points(
+        &self,
+        who: &crate::backend::Operator,
+        slug: &str,
+        range: RangeQuery,
+    ) -> Result<PointSet, UiError>;
 }
 
 /// The list.
@@ -58,6 +66,16 @@ pub async fn load_cluster_charts(
     answer(async move {
         let range = crate::fleet::api::for_reader(range);
         backend()?.cluster_charts(&operator()?, &slug, range).await
+    })
+    .await
+}
+
+/// The numbers behind its charts, for reading them by pointer and by keys.
+#[server(prefix = "/fn", endpoint = "cluster-points", input = Json)]
+pub async fn load_cluster_points(slug: String, range: RangeQuery) -> Result<PointSet, UiError> {
+    answer(async move {
+        let range = crate::fleet::api::for_reader(range);
+        backend()?.cluster_points(&operator()?, &slug, range).await
     })
     .await
 }

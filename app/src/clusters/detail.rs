@@ -8,8 +8,11 @@ use super::heatmap::heatmap;
 use super::parts::{counts_line, head};
 use super::view::{ClusterCharts, ClusterDetail, NamedValue, RoleGroup};
 use crate::error::UiError;
+use crate::events::view::EventsQuery;
 use crate::fleet::view::{LiveTopic, LiveUpdate, RangeQuery};
-use crate::fleet::{cells, events, node_link, range_picker, still_charts};
+use crate::fleet::{
+    ChartsOf, Crosshair, cells, changes, charts_without_files, node_link, notes, range_picker,
+};
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::ui::{CountBar, Meter, Panel};
@@ -47,6 +50,14 @@ pub fn again(data: Loaded<ClusterDetail>) -> Followed<ClusterDetail> {
     }
 }
 
+/// What happened in a cluster.
+pub fn events_of(slug: &str) -> EventsQuery {
+    EventsQuery {
+        cluster: slug.to_owned(),
+        ..EventsQuery::default()
+    }
+}
+
 /// The title of every tab.
 pub fn title(cluster: &ClusterDetail) -> String {
     cluster.summary.slug.clone()
@@ -69,7 +80,8 @@ pub fn ClusterPage() -> impl IntoView {
             (url::cluster(&slug), range, answer)
         },
     );
-    refresh(expect_context::<Live>(), asked, range);
+    let crosshair = Crosshair::of_page(ChartsOf::Cluster, slug, range);
+    refresh(expect_context::<Live>(), asked, range, crosshair);
     view! {
         {followed(source, title, |cluster, _| view! { {head(cluster, "")}{signals(cluster)}{roles(cluster)} }.into_any())}
         <Charts data asked />
@@ -156,7 +168,7 @@ fn Charts(data: Loaded<ClusterDetail>, asked: Resource<Asked>) -> impl IntoView 
                 Some(match answer {
                     Ok(set) => {
                         let picker = range_picker(&path, &range, Some((set.from_ms, set.to_ms)));
-                        section(set.label.clone(), picker, drawn(&set))
+                        section(set.label.clone(), picker, drawn(&path, &range, &set))
                     }
                     Err(error) => section(String::new(), range_picker(&path, &range, None), failed(&error, asked)),
                 })
@@ -179,7 +191,7 @@ fn section(label: String, picker: AnyView, content: AnyView) -> AnyView {
     .into_any()
 }
 
-fn drawn(set: &ClusterCharts) -> AnyView {
+fn drawn(path: &str, range: &RangeQuery, set: &ClusterCharts) -> AnyView {
     let notes: Vec<_> = set
         .notes
         .iter()
@@ -187,10 +199,32 @@ fn drawn(set: &ClusterCharts) -> AnyView {
         .collect();
     view! {
         {notes}
-        {still_charts(&set.charts, &set.events, (set.from_ms, set.to_ms))}
+        {charts_without_files(&set.charts, &set.events, (set.from_ms, set.to_ms))}
+        {metric_choice(path, range, set)}
         {set.heatmap.as_ref().map(heatmap)}
     }
     .into_any()
+}
+
+/// What nodes are shown over time by: links, as everything that chooses.
+fn metric_choice(path: &str, range: &RangeQuery, set: &ClusterCharts) -> AnyView {
+    if set.metrics.len() < 2 {
+        return ().into_any();
+    }
+    let choices: Vec<_> = set
+        .metrics
+        .iter()
+        .map(|(key, title)| {
+            let chosen = RangeQuery {
+                metric: key.clone(),
+                ..range.clone()
+            };
+            let is_on = *key == set.metric;
+            view! { <li><a href=chosen.url(path) aria-current=is_on.then_some("true")>{title.clone()}</a></li> }
+        })
+        .collect();
+    view! { <div class="heat-choice"><h3>"Nodes over time"</h3><ul class="range-presets" aria-label="Show nodes over time by">{choices}</ul></div> }
+        .into_any()
 }
 
 fn failed(error: &UiError, asked: Resource<Asked>) -> AnyView {
@@ -205,11 +239,12 @@ fn failed(error: &UiError, asked: Resource<Asked>) -> AnyView {
 }
 
 /// Asks for the charts again while the page is live and the window moves, and when the line has come back.
-fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>) {
+fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
     Effect::new(move |asked_at: Option<i64>| {
         let now_ms = live.now_or(0);
         let asked_at = asked_at.filter(|at| *at > 0).unwrap_or(now_ms);
         if live.is_live()
+            && !crosshair.is_reading()
             && range.with_untracked(RangeQuery::is_moving)
             && now_ms - asked_at >= CHARTS_EVERY_MS
         {
@@ -259,12 +294,9 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
             </Panel>
         }
     });
-    let notes = (!cluster.settings.notes.is_empty()).then(|| {
-        let text = cluster.settings.notes.clone();
-        view! { <Panel title="Notes" id="notes"><p class="cluster-notes"><bdi>{text}</bdi></p></Panel> }
-    });
+    let notes = notes(&cluster.notes_html);
     let happened = (!cluster.events.is_empty()).then(|| {
-        let list = events(&cluster.events, now_ms);
+        let list = changes(&cluster.events, &events_of(slug), now_ms);
         let more =
             view! { <a class="panel-aside" href=format!("{}/events", url::cluster(slug))>"All"</a> };
         view! { <Panel title="What changed" id="changes" aside=more.into_any()>{list}</Panel> }

@@ -78,6 +78,12 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
         Some(environment) => format!("{} ({environment})", summary.system),
         None => summary.system.clone(),
     };
+    // Only what the domain let through as `http` or `https` becomes a link.
+    let console = cluster
+        .console
+        .clone()
+        .filter(|(_, url)| url.starts_with("https://") || url.starts_with("http://"))
+        .map(|(name, url)| view! { <a class="button" href=url rel="external noopener noreferrer" target="_blank">"Console of "<bdi>{name}</bdi></a> });
     let topology = url::with_query("/topology", &[("focus", &format!("c:{slug}"))]);
     view! {
         <nav class="breadcrumb" aria-label="Breadcrumb">
@@ -92,7 +98,7 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
             <h1 tabindex="-1"><bdi>{slug.clone()}</bdi></h1>
             {status_badge(summary.rollup.status)}
             <span class="cluster-reason">{summary.reason.clone()}</span>
-            <span class="page-actions"><a class="button" href=topology>"Show in topology"</a></span>
+            <span class="page-actions">{console}<a class="button" href=topology>"Show in topology"</a></span>
         </header>
         {silence_banners(&cluster.silences)}
         {tab_links(cluster, here)}

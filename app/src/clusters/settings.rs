@@ -1,6 +1,6 @@
 //! What people declare about a cluster: a plain form that keeps what was typed when a field is refused.
 
-use domain::fleet::{ClusterForm, ClusterKind, NOTES_CHARS_MAX};
+use domain::fleet::{ClusterKind, NOTES_CHARS_MAX};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
@@ -11,8 +11,9 @@ use super::parts::head;
 use super::view::ClusterDetail;
 use crate::account::api::load_form_feedback;
 use crate::account::view::FormFeedback;
+use crate::fleet::notes;
 use crate::page::{Context, Loading, Problem};
-use crate::ui::{FormMessage, TextField};
+use crate::ui::{FormMessage, TextArea, TextField};
 use crate::url;
 
 /// `/clusters/{slug}/settings`
@@ -51,7 +52,7 @@ pub fn ClusterSettingsPage() -> impl IntoView {
 
 fn form(cluster: &ClusterDetail, feedback: FormFeedback) -> AnyView {
     if !cluster.may_change {
-        return read_only(&cluster.settings);
+        return read_only(cluster);
     }
     let now = &cluster.settings;
     let value = |field: &str, now: &str| feedback.kept(field).unwrap_or_else(|| now.to_owned());
@@ -59,8 +60,6 @@ fn form(cluster: &ClusterDetail, feedback: FormFeedback) -> AnyView {
     let kinds = ClusterKind::ALL.map(|choice| {
         view! { <option value=choice.as_str() selected=choice.as_str() == kind>{choice.label()}</option> }
     });
-    let notes_error = feedback.error("notes");
-    let has_notes_error = notes_error.is_some();
     let action = format!("{}/settings", url::cluster(&cluster.summary.slug));
     view! {
         {(!feedback.message.is_empty()).then(|| view! { <FormMessage text=feedback.message.clone() /> })}
@@ -77,26 +76,18 @@ fn form(cluster: &ClusterDetail, feedback: FormFeedback) -> AnyView {
             <TextField name="role_order" label="Order of roles" is_optional=true
                 value=value("role_order", &now.role_order) error=feedback.error("role_order")
                 hint="Names with commas between them, such as manager, worker. Others follow by name." />
-            <div class="field">
-                <label for="notes">"Notes"</label>
-                <textarea
-                    id="notes"
-                    name="notes"
-                    rows="8"
-                    maxlength=NOTES_CHARS_MAX.to_string()
-                    aria-invalid=has_notes_error.then_some("true")
-                    aria-describedby=if has_notes_error { "notes-hint notes-error" } else { "notes-hint" }
-                >{value("notes", &now.notes)}</textarea>
-                <p class="field-hint" id="notes-hint">"For whoever is called at night: what it is, whom to ask, where the runbook is."</p>
-                {notes_error.map(|error| view! { <p class="field-error" id="notes-error">{error}</p> })}
-            </div>
+            <TextArea name="tags" label="Tags" rows=4 value=value("tags", &now.tags) error=feedback.error("tags")
+                hint="One key=value a line, such as tier=edge." />
+            <TextArea name="notes" label="Notes" rows=8 maxlength=NOTES_CHARS_MAX value=value("notes", &now.notes) error=feedback.error("notes")
+                hint="For whoever is called at night: what it is, whom to ask, where the runbook is. Markdown." />
             <div><button class="button button-primary" type="submit">"Save"</button></div>
         </form>
     }
     .into_any()
 }
 
-fn read_only(settings: &ClusterForm) -> AnyView {
+fn read_only(cluster: &ClusterDetail) -> AnyView {
+    let settings = &cluster.settings;
     let kind = ClusterKind::from_stored(&settings.kind).map_or("", ClusterKind::label);
     let or_none = |text: &str| {
         if text.is_empty() {
@@ -112,8 +103,9 @@ fn read_only(settings: &ClusterForm) -> AnyView {
             <div><dt>"Minimum available"</dt><dd>{or_none(&settings.min_available)}</dd></div>
             <div><dt>"Kind"</dt><dd>{kind}</dd></div>
             <div><dt>"Order of roles"</dt><dd><bdi>{or_none(&settings.role_order)}</bdi></dd></div>
-            <div><dt>"Notes"</dt><dd class="cluster-notes"><bdi>{or_none(&settings.notes)}</bdi></dd></div>
+            <div><dt>"Tags"</dt><dd><bdi>{or_none(&settings.tags.replace('\n', ", "))}</bdi></dd></div>
         </dl>
+        {notes(&cluster.notes_html)}
     }
     .into_any()
 }

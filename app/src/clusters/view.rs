@@ -4,7 +4,7 @@ use domain::fleet::silence::{self, Scope};
 use domain::fleet::{ClusterForm, ClusterKind, Liveness, RollUp, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::view::{Chart, ClusterCell, EventRow};
+use crate::fleet::view::{Change, Chart, ClusterCell, EventRow};
 
 /// A cluster in a list, on the overview, and at the head of its page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct ClusterSummary {
     pub slug: String,
     /// How its nodes stand in for one another.
     pub kind: ClusterKind,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: std::collections::BTreeMap<String, String>,
     /// Status and the counts behind it, of the nodes that count.
     pub rollup: RollUp,
     /// The same in words.
@@ -111,6 +114,11 @@ pub struct ClusterDetail {
     pub siblings: Vec<String>,
     /// What was declared, as the form shows it.
     pub settings: ClusterForm,
+    /// Its notes as markup that may stand in a page; written by the server alone.
+    pub notes_html: String,
+    /// The console of its manager, or of whichever node has one, as (name of the node, address).
+    #[serde(default)]
+    pub console: Option<(String, String)>,
     /// Whoever asks may change the settings.
     pub may_change: bool,
     /// The four signals.
@@ -124,7 +132,7 @@ pub struct ClusterDetail {
     /// Nodes that fell silent together.
     pub silences: Vec<SilenceRow>,
     /// The last things that happened.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// Nodes that a cluster's page lists; all of them are in the list of nodes.
@@ -196,6 +204,27 @@ pub struct Member {
     pub connections: Option<f64>,
     /// Server's wall clock at the last accepted report.
     pub last_report_at_ms: Option<i64>,
+    /// First address of its host that is not loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Sub-domain of the cluster (Carbon).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_domain: Option<String>,
+    /// Where its own console is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_url: Option<String>,
+    /// Seconds since it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_s: Option<f64>,
+    /// Memory of its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Of it, what programs can still get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_available_bytes: Option<f64>,
+    /// Threads of a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<f64>,
 }
 
 /// A cluster's charts for one window.
@@ -211,6 +240,10 @@ pub struct ClusterCharts {
     pub notes: Vec<String>,
     /// Median with its band and named outliers.
     pub charts: Vec<Chart>,
+    /// By what nodes may be shown over time, as (key, title).
+    pub metrics: Vec<(String, String)>,
+    /// Key of the one that is shown.
+    pub metric: String,
     /// Nodes over time; `None` when nothing was measured.
     pub heatmap: Option<Heatmap>,
     /// What happened in the cluster in the window, newest first.

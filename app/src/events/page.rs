@@ -8,8 +8,8 @@ use leptos_router::hooks::use_query_map;
 use super::api;
 use super::query::RANGES;
 use super::view::{EventLine, EventsPage as Page, EventsQuery};
-use crate::fleet::node_link;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
+use crate::fleet::{actor, node_link};
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::preferences::{Preferences, instant, on_clock};
@@ -84,8 +84,13 @@ fn page(query: &EventsQuery, page: &Page) -> AnyView {
         .iter()
         .map(|note| view! { <p class="note">{note.clone()}</p> })
         .collect();
+    let cluster = (!query.cluster.is_empty()).then(|| {
+        let slug = query.cluster.clone();
+        view! { <p class="note">"Only cluster "<a href=url::cluster(&slug)><bdi>{slug.clone()}</bdi></a>" and its nodes."</p> }
+    });
     view! {
         {facets(query, page)}
+        {cluster}
         {notes}
         {histogram(query, page)}
         {if page.rows.is_empty() { nothing(query, page) } else { days(page) }}
@@ -110,6 +115,7 @@ fn facets(query: &EventsQuery, page: &Page) -> AnyView {
             kind: String::new(),
             actor: String::new(),
             object: String::new(),
+            cluster: String::new(),
             ..query.from_the_newest()
         };
         view! { <a class="button" href=all.url()>"Clear"</a> }
@@ -122,7 +128,8 @@ fn facets(query: &EventsQuery, page: &Page) -> AnyView {
         <form class="facets" method="get" action="/events">
             {facet("kind", "Kind", "Any kind", &query.kind, &named(&page.kinds))}
             {facet("object", "Object", "Any object", &query.object, &page.objects)}
-            {facet("actor", "Actor", "Anybody", &query.actor, &named(&page.actors))}
+            {facet("actor", "Actor", "Anybody", &query.actor, &page.actors)}
+            {hidden("cluster", &query.cluster)}
             {hidden("range", &query.range)}
             {hidden("from", &query.from)}
             {hidden("to", &query.to)}
@@ -272,7 +279,7 @@ fn row(line: &EventLine) -> AnyView {
             <span class="event-verb">{event.verb.clone()}</span>
             <span class="event-subject">{subject}</span>
             <span class="event-detail"><bdi>{line.detail.clone()}</bdi></span>
-            <span class="event-who"><bdi>{event.actor.clone()}</bdi></span>
+            <span class="event-who">{actor(event)}</span>
         </li>
     }
     .into_any()

@@ -23,6 +23,7 @@ impl EventsQuery {
             kind: text("kind"),
             actor: text("actor"),
             object: text("object"),
+            cluster: text("cluster"),
             range: text("range"),
             from: text("from"),
             to: text("to"),
@@ -43,6 +44,7 @@ impl EventsQuery {
             ("kind", self.kind.as_str()),
             ("actor", &self.actor),
             ("object", &self.object),
+            ("cluster", &self.cluster),
             ("range", range),
             ("from", &self.from),
             ("to", &self.to),
@@ -99,7 +101,9 @@ impl EventsQuery {
 
     /// Does it hide anything but what is too old?
     pub fn is_filtered(&self) -> bool {
-        !self.kind.is_empty() || !self.actor.is_empty() || !self.object.is_empty()
+        [&self.kind, &self.actor, &self.object, &self.cluster]
+            .iter()
+            .any(|text| !text.is_empty())
     }
 }
 

@@ -13,6 +13,9 @@ pub struct EventsQuery {
     pub actor: String,
     /// Only what happened to this: a node's public id, or the name of anything else.
     pub object: String,
+    /// Only what happened to this cluster and to nodes in it.
+    #[serde(default)]
+    pub cluster: String,
     /// `15m`, `1h`, `24h`, `7d` …; empty: `7d`.
     pub range: String,
     /// Absolute; wins over `range` together with `to`.
@@ -48,8 +51,8 @@ pub struct EventsPage {
     pub histogram: Vec<u32>,
     /// Kinds in the window with how many, the most common first.
     pub kinds: Vec<(String, u32)>,
-    /// Who acted in the window with how many, the busiest first.
-    pub actors: Vec<(String, u32)>,
+    /// Who acted in the window, as (what to ask for, name, how many), the busiest first.
+    pub actors: Vec<(String, String, u32)>,
     /// What it happened to, as (what to ask for, name, how many), the most affected first.
     pub objects: Vec<(String, String, u32)>,
 }

@@ -7,6 +7,7 @@ use domain::metric::Gap;
 use domain::time::{Timestamp, format_iso};
 use leptos::prelude::*;
 
+use super::parts::actor;
 use super::readout::silence;
 use super::view::{ChartSet, EventRow};
 use crate::format;
@@ -48,7 +49,7 @@ pub fn happened(set: &ChartSet) -> Option<AnyView> {
         let line = view! {
             <li data-kind="event">
                 <time class="happened-at" datetime=format_iso(at) title=instant(event.at_ms)>{clock(set, event.at_ms)}" "{zone()}</time>
-                <span>{event.verb.clone()}" by "<bdi>{event.actor.clone()}</bdi></span>
+                <span>{event.verb.clone()}" by "{actor(event)}</span>
             </li>
         };
         lines.push((event.at_ms, line.into_any()));
@@ -103,6 +104,7 @@ mod tests {
             seq: 1,
             at_ms,
             actor: "<script>".to_owned(),
+            actor_node_id: None,
             verb: "node enrolled".to_owned(),
             subject: String::new(),
             node_id: None,

@@ -6,8 +6,8 @@ use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
 use super::view::{
-    ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
-    RangeQuery,
+    BulkReport, ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery,
+    Overview, RangeQuery,
 };
 use crate::error::UiError;
 use crate::live::message::LiveMessage;
@@ -128,4 +128,10 @@ pub async fn live(
     input: BoxedStream<LiveRequest, UiError>,
 ) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {
     answer(async move { backend()?.live(&operator()?, input).await }).await
+}
+
+/// What became of a change of many nodes; nothing but on the response to that form.
+#[server(prefix = "/fn", endpoint = "bulk-report")]
+pub async fn load_bulk_report() -> Result<Option<BulkReport>, UiError> {
+    Ok(use_context::<BulkReport>())
 }

@@ -39,8 +39,8 @@ pub fn charts(path: &str, set: &ChartSet) -> AnyView {
     .into_any()
 }
 
-/// Charts that are neither read by pointer nor given as files.
-pub fn still_charts(charts: &[Chart], events: &[EventRow], window: (i64, i64)) -> AnyView {
+/// Charts that are read by pointer and keys, and are no files.
+pub fn charts_without_files(charts: &[Chart], events: &[EventRow], window: (i64, i64)) -> AnyView {
     let (absent, drawn): (Vec<&Chart>, Vec<&Chart>) =
         charts.iter().partition(|chart| chart.absent.is_some());
     let marks = Marks {
@@ -48,7 +48,11 @@ pub fn still_charts(charts: &[Chart], events: &[EventRow], window: (i64, i64)) -
         files: None,
     };
     let drawn: Vec<_> = drawn.into_iter().map(|one| chart(one, &marks)).collect();
-    view! { <div class="charts">{drawn}</div>{not_measured(absent)} }.into_any()
+    view! {
+        <div class="charts" data-from=window.0.to_string() data-to=window.1.to_string()>{drawn}</div>
+        {not_measured(absent)}
+    }
+    .into_any()
 }
 
 fn not_measured(absent: Vec<&Chart>) -> Option<AnyView> {
@@ -65,7 +69,7 @@ fn not_measured(absent: Vec<&Chart>) -> Option<AnyView> {
 struct Marks {
     /// Lines of ours through the plot, as markup: numbers alone.
     events: String,
-    /// Address of the files, with the window; the chart's key belongs before the `?`. `None`: charts stand still.
+    /// Address of the files, with the window; the chart's key belongs before the `?`.
     files: Option<String>,
 }
 
@@ -93,7 +97,6 @@ fn chart(chart: &Chart, marks: &Marks) -> AnyView {
     let file = marks.file_of(&chart.key).map(|href| {
         view! { <a class="chart-file" href=href rel="external" download="" aria-label=format!("{} as CSV", chart.title)>"CSV"</a> }
     });
-    let reading = marks.files.is_some().then(|| reading(chart));
     view! {
         <figure class="chart" id=format!("chart-{}", chart.key)>
             <figcaption>
@@ -105,7 +108,7 @@ fn chart(chart: &Chart, marks: &Marks) -> AnyView {
                 <svg class="plot" viewBox="0 0 2000 800" preserveAspectRatio="none" role="img" aria-label=chart.summary.clone() inner_html=chart.marks.clone()></svg>
                 <svg class="plot-events" aria-hidden="true" inner_html=marks.events.clone()></svg>
                 <svg class="plot-labels" aria-hidden="true">{y_lines}{x_lines}</svg>
-                {reading}
+                {reading(chart)}
             </div>
             // Rates change their width with their value: lines must not wrap anew each second.
             <ul class="legend" data-wide=chart.unit.ends_with("/s").then_some("")>{legend}</ul>

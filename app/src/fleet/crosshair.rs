@@ -9,6 +9,15 @@ use leptos::prelude::*;
 
 use super::view::RangeQuery;
 
+/// Whose charts a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChartsOf {
+    /// A node's, by its id.
+    Node,
+    /// A cluster's, by its slug.
+    Cluster,
+}
+
 /// What is read on this page.
 #[derive(Clone, Copy)]
 pub struct Crosshair {
@@ -18,12 +27,12 @@ pub struct Crosshair {
 
 impl Crosshair {
     /// Nothing is read yet. Call in the component of a page: it ends with it.
-    pub fn of_page(id: Memo<String>, range: Memo<RangeQuery>) -> Self {
+    pub fn of_page(of: ChartsOf, id: Memo<String>, range: Memo<RangeQuery>) -> Self {
         let at_ms = RwSignal::new(None);
         #[cfg(feature = "hydrate")]
-        browser::listen(at_ms, id, range);
+        browser::listen(at_ms, of, id, range);
         #[cfg(not(feature = "hydrate"))]
-        let _ = (id, range);
+        let _ = (of, id, range);
         Self { at_ms }
     }
 
@@ -42,6 +51,8 @@ mod browser {
     use wasm_bindgen::JsCast;
     use web_sys::Element;
 
+    use super::ChartsOf;
+    use crate::clusters::api::load_cluster_points;
     use crate::fleet::api;
     use crate::fleet::readout::{PointSet, Reading, zoomed_in};
     use crate::fleet::view::RangeQuery;
@@ -60,6 +71,7 @@ mod browser {
         asked: StoredValue<Option<(i64, i64)>>,
         /// Where a drag began: the overlay, its share, its window.
         drag: StoredValue<Option<Drag>, LocalStorage>,
+        of: ChartsOf,
         id: Memo<String>,
         range: Memo<RangeQuery>,
     }
@@ -72,12 +84,18 @@ mod browser {
         window: (i64, i64),
     }
 
-    pub fn listen(at_ms: RwSignal<Option<i64>>, id: Memo<String>, range: Memo<RangeQuery>) {
+    pub fn listen(
+        at_ms: RwSignal<Option<i64>>,
+        of: ChartsOf,
+        id: Memo<String>,
+        range: Memo<RangeQuery>,
+    ) {
         let state = State {
             at_ms,
             points: RwSignal::new(None),
             asked: StoredValue::new(None),
             drag: StoredValue::new_local(None),
+            of,
             id,
             range,
         };
@@ -206,10 +224,13 @@ mod browser {
                     to: window.1.to_string(),
                     ..RangeQuery::default()
                 };
-                let id = self.id.get_untracked();
+                let (of, id) = (self.of, self.id.get_untracked());
                 spawn_local(async move {
                     // Where it cannot be had, the picture stays; the next touch asks again.
-                    let answer = api::load_points(id, range).await;
+                    let answer = match of {
+                        ChartsOf::Node => api::load_points(id, range).await,
+                        ChartsOf::Cluster => load_cluster_points(id, range).await,
+                    };
                     if self.asked.try_get_value().flatten() == Some(window) {
                         match answer {
                             Ok(points) => self.arrived(points),

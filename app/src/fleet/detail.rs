@@ -7,8 +7,9 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::api;
 use super::charts::charts;
-use super::crosshair::Crosshair;
-use super::parts::{events, node_badge};
+use super::crosshair::{ChartsOf, Crosshair};
+use super::labels::{self, labels_form};
+use super::parts::{changes, node_badge};
 use super::place::place_form;
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
@@ -19,6 +20,7 @@ use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
 use crate::account::api::load_form_feedback;
 use crate::error::UiError;
+use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::preferences::network_rate;
@@ -78,7 +80,7 @@ pub fn NodePage() -> impl IntoView {
         <Transition>
             {move || Suspend::new(async move {
                 let feedback = feedback.await.ok().flatten();
-                node.await.ok().map(|node| place_form(&node, feedback))
+                node.await.ok().map(|node| view! { <div class="node-forms">{labels_form(&node, feedback.clone())}{place_form(&node, feedback)}</div> })
             })}
         </Transition>
         <NodeLists node sections />
@@ -124,8 +126,10 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
 
 /// What there is to know before the numbers, what it is, and how it does.
 fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let tags = labels::tags(&node.row.tags);
     if let Some(facts) = &node.server {
         return view! {
+            {tags}
             {server::admission(node)}
             {server::identity(node, facts, now_ms)}
             {server::values(node, facts)}
@@ -133,6 +137,7 @@ fn about(node: &NodeDetail, now_ms: i64) -> AnyView {
         .into_any();
     }
     view! {
+        {tags}
         {notes(node)}
         {node.may_approve.then(|| approval(node))}
         {node.facts.as_ref().map(|facts| identity(node, facts, now_ms))}
@@ -274,7 +279,7 @@ fn NodeCharts(
     range: Memo<RangeQuery>,
     id: Memo<String>,
 ) -> impl IntoView {
-    let crosshair = Crosshair::of_page(id, range);
+    let crosshair = Crosshair::of_page(ChartsOf::Node, id, range);
     refresh(expect_context::<Live>(), asked, range, crosshair);
     view! {
         <Transition>
@@ -353,11 +358,17 @@ fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
         &[]
     };
     let happened = (!node.events.is_empty()).then(|| {
-        let events = events(&node.events, now_ms);
-        view! { <Panel title="Events" id="events">{events}</Panel> }
+        let scope = EventsQuery {
+            object: node.row.id.clone(),
+            ..EventsQuery::default()
+        };
+        let events = changes(&node.events, &scope, now_ms);
+        let all = view! { <a class="panel-aside" href=scope.in_range("1y").url()>"All"</a> };
+        view! { <Panel title="Events" id="events" aside=all.into_any()>{events}</Panel> }
     });
     view! {
         <div class="node-tables">
+            {labels::notes(&node.notes_html)}
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
             {collectors(runs)}

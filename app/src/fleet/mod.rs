@@ -2,11 +2,13 @@
 
 mod annotations;
 pub mod api;
+mod bulk;
 mod charts;
 pub mod columns;
 mod crosshair;
 mod detail;
 mod inbox;
+mod labels;
 mod list;
 mod lists;
 mod overview;
@@ -25,12 +27,15 @@ mod zoom;
 
 #[cfg(feature = "ssr")]
 pub use api::FleetPort;
-pub use charts::still_charts;
+pub use bulk::BulkPage;
+pub use charts::charts_without_files;
+pub use crosshair::{ChartsOf, Crosshair};
 pub use detail::NodePage;
 pub use inbox::InboxPage;
+pub use labels::{notes, tags};
 pub use list::NodesListPage;
 pub use overview::OverviewPage;
-pub use parts::{cells, events, node_link, reported};
+pub use parts::{actor, cells, changes, node_link, reported};
 pub use range::range_picker;
 pub use wall::WallPage;
 pub use words::badge_words;

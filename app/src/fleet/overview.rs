@@ -5,13 +5,14 @@ use domain::fleet::Status;
 use leptos::prelude::*;
 
 use super::api;
-use super::parts::{cells, events, node_link, reported};
+use super::parts::{self, cells, node_link, reported};
 use super::view::{
     Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview,
     StatusCounts, SystemRow,
 };
 use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::{ClusterSummary, SilenceRow};
+use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::ui::{
@@ -305,7 +306,7 @@ fn changes(data: &Overview, now_ms: i64) -> AnyView {
     if data.events.is_empty() {
         return ().into_any();
     }
-    let events = events(&data.events, now_ms);
+    let events = parts::changes(&data.events, &EventsQuery::default(), now_ms);
     let all = view! { <a class="panel-aside" href="/events">"All"</a> };
     view! { <Panel title="What changed" id="changes" aside=all.into_any()>{events}</Panel> }
         .into_any()

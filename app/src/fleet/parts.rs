@@ -3,8 +3,10 @@
 use domain::fleet::Status;
 use leptos::prelude::*;
 
-use super::view::{ClusterCell, EventRow, NodeRow};
+use super::view::{Change, ClusterCell, EventRow, NodeRow};
 use super::words::badge_text;
+use crate::events::view::EventsQuery;
+use crate::preferences::time_of_day;
 use crate::ui::{Age, Instant, StatusBadge, StatusMark};
 use crate::{format, url};
 
@@ -50,24 +52,75 @@ pub fn cells(nodes: &[ClusterCell]) -> AnyView {
     view! { <ul class="cells">{cells}</ul> }.into_any()
 }
 
-/// What happened, newest first as given.
-pub fn events(rows: &[EventRow], now_ms: i64) -> AnyView {
+/// Who did it: an agent is called like its host and leads there.
+pub fn actor(event: &EventRow) -> AnyView {
+    match &event.actor_node_id {
+        Some(id) => node_link(id, &event.actor),
+        None => view! { <bdi>{event.actor.clone()}</bdi> }.into_any(),
+    }
+}
+
+/// What happened, newest first as given; a burst is one line that leads to all of it. `scope` is what the page is about.
+pub fn changes(rows: &[Change], scope: &EventsQuery, now_ms: i64) -> AnyView {
     let rows: Vec<_> = rows
         .iter()
-        .map(|event| {
-            let subject = match &event.node_id {
-                Some(id) => node_link(id, &event.subject),
-                None => view! { <bdi>{event.subject.clone()}</bdi> }.into_any(),
+        .map(|change| {
+            let what = if change.count > 1 {
+                burst(change, scope)
+            } else {
+                single(&change.event)
             };
-            view! {
-                <li class="event">
-                    <Instant at_ms=event.at_ms now_ms />
-                    <p>{event.verb.clone()}" "{subject}<span class="event-actor">" by "<bdi>{event.actor.clone()}</bdi></span></p>
-                </li>
-            }
+            view! { <li class="event"><Instant at_ms=change.event.at_ms now_ms /><p>{what}</p></li> }
         })
         .collect();
     view! { <ol class="events">{rows}</ol> }.into_any()
+}
+
+fn single(event: &EventRow) -> AnyView {
+    let subject = object(event);
+    // What a host tells of itself needs no "by": it would say the same name twice.
+    let is_own = event.actor_node_id.is_some() && event.actor_node_id == event.node_id;
+    let by = (!is_own).then(|| view! { <span class="event-actor">" by "{actor(event)}</span> });
+    view! { {event.verb.clone()}" "{subject}{by} }.into_any()
+}
+
+/// "36 × server appeared: app-01/tomcat and others, since 03:10 UTC".
+fn burst(change: &Change, scope: &EventsQuery) -> AnyView {
+    let event = &change.event;
+    let more = if change.is_cut { "+" } else { "" };
+    let count = format!(
+        "{}{more} × {}",
+        format::count(u64::from(change.count)),
+        event.verb
+    );
+    let all = EventsQuery {
+        kind: event.verb.clone(),
+        ..scope.between(
+            change.first_at_ms.div_euclid(1_000) * 1_000,
+            event.at_ms.div_euclid(1_000) * 1_000 + 1_000,
+        )
+    };
+    let objects = match change.objects {
+        1 => object(event),
+        others => {
+            let others = u64::from(others - 1);
+            view! { {object(event)}{format!(" and {}", format::plural(others, "other", "others"))} }
+                .into_any()
+        }
+    };
+    let by = change
+        .is_of_one_actor
+        .then(|| view! { <span class="event-actor">" by "{actor(event)}</span> });
+    let since = format!(", since {}", time_of_day(change.first_at_ms));
+    view! { <a class="event-burst" href=all.url()>{count}</a>": "{objects}{by}<span class="event-actor">{since}</span> }
+        .into_any()
+}
+
+fn object(event: &EventRow) -> AnyView {
+    match &event.node_id {
+        Some(id) => node_link(id, &event.subject),
+        None => view! { <bdi>{event.subject.clone()}</bdi> }.into_any(),
+    }
 }
 
 #[cfg(all(test, feature = "ssr"))]
@@ -87,15 +140,24 @@ mod tests {
             seq: 1,
             at_ms: 0,
             actor: HOSTILE.to_owned(),
+            actor_node_id: Some(HOSTILE.to_owned()),
             verb: HOSTILE.to_owned(),
             subject: HOSTILE.to_owned(),
             node_id: Some(HOSTILE.to_owned()),
+        };
+        let line = |count| Change {
+            event: event.clone(),
+            count,
+            is_cut: false,
+            first_at_ms: 0,
+            objects: count,
+            is_of_one_actor: true,
         };
         let owner = Owner::new();
         let html = owner.with(|| {
             node_link(HOSTILE, HOSTILE).to_html()
                 + &cells(&[cell]).to_html()
-                + &events(&[event], 0).to_html()
+                + &changes(&[line(1), line(3)], &EventsQuery::default(), 0).to_html()
         });
         assert!(html.contains("&lt;script"), "{html}");
         assert!(

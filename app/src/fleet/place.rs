@@ -11,7 +11,10 @@ pub fn place_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView 
     if !node.may_arrange {
         return ().into_any();
     }
-    let feedback = feedback.unwrap_or_default();
+    // A page has several forms; what was refused is the one whose fields it kept.
+    let feedback = feedback
+        .filter(|feedback| feedback.kept("cluster").is_some())
+        .unwrap_or_default();
     let action = format!("/nodes/{}/arrange", node.row.id);
     let kept = |field: &str, now: &str| feedback.kept(field).unwrap_or_else(|| now.to_owned());
     let role = node.row.role.clone().unwrap_or_default();

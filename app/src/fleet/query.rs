@@ -198,6 +198,7 @@ impl RangeQuery {
             from: text("from"),
             to: text("to"),
             vs: text("vs"),
+            metric: text("metric"),
             ..Self::default()
         }
     }
@@ -219,6 +220,7 @@ impl RangeQuery {
             ("from", &self.from),
             ("to", &self.to),
             ("vs", &self.vs),
+            ("metric", &self.metric),
         ];
         with_query(path, &pairs)
     }

@@ -27,7 +27,7 @@ pub fn range_picker(path: &str, range: &RangeQuery, window: Option<(i64, i64)>) 
     let presets = PRESETS.map(|(key, label)| {
         let is_current = range.preset() == Some(key);
         view! {
-            <li><a href=with_query(path, &[("range", key)]) aria-current=is_current.then_some("true")>{label}</a></li>
+            <li><a href=with_query(path, &[("range", key), ("metric", &range.metric)]) aria-current=is_current.then_some("true")>{label}</a></li>
         }
     });
     let bound = |typed: &str, at_ms: Option<i64>| match at_ms {
@@ -37,11 +37,14 @@ pub fn range_picker(path: &str, range: &RangeQuery, window: Option<(i64, i64)>) 
     let from = bound(&range.from, window.map(|(from_ms, _)| from_ms));
     let to = bound(&range.to, window.map(|(_, to_ms)| to_ms));
     let (navigate, here) = (use_navigate(), path.to_owned());
+    let metric = range.metric.clone();
+    let hidden = (!metric.is_empty())
+        .then(|| view! { <input type="hidden" name="metric" value=metric.clone() /> });
     let submit = move |event: leptos::ev::SubmitEvent| {
         if let (Some(from), Some(to)) = (typed_into("range-from"), typed_into("range-to")) {
             event.prevent_default();
             navigate(
-                &with_query(&here, &[("from", &from), ("to", &to)]),
+                &with_query(&here, &[("from", &from), ("to", &to), ("metric", &metric)]),
                 NavigateOptions::default(),
             );
         }
@@ -52,6 +55,7 @@ pub fn range_picker(path: &str, range: &RangeQuery, window: Option<(i64, i64)>) 
             <details class="range-other">
                 <summary><Icon name="calendar-range" />"Other"</summary>
                 <form method="get" action=path.to_owned() on:submit=submit>
+                    {hidden}
                     <div class="field">
                         <label for="range-from">"From (UTC)"</label>
                         <input id="range-from" name="from" required=true spellcheck="false" autocomplete="off" value=from />

@@ -116,7 +116,7 @@ pub struct Overview {
     /// The five fullest filesystems, highest memory and processor use.
     pub capacity: Capacity,
     /// The last things that happened.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// One finding under "needs attention".
@@ -212,14 +212,34 @@ pub struct EventRow {
     pub seq: i64,
     /// Server's wall clock.
     pub at_ms: i64,
-    /// Who: a user's name, `agent`, `server`, `command line`.
+    /// Who: a user's name, a host's, `server`, `command line`.
     pub actor: String,
+    /// Node of the host whose agent it was, where it still is one.
+    #[serde(default)]
+    pub actor_node_id: Option<String>,
     /// What, past tense, such as "node enrolled".
     pub verb: String,
     /// To what, in words.
     pub subject: String,
     /// Node to link to.
     pub node_id: Option<String>,
+}
+
+/// A line under "what changed": one thing that happened, or many of one kind that followed each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The newest.
+    pub event: EventRow,
+    /// How many.
+    pub count: u32,
+    /// There may be more, older ones.
+    pub is_cut: bool,
+    /// When the first of them happened.
+    pub first_at_ms: i64,
+    /// To how many different things.
+    pub objects: u32,
+    /// All of them were done by the same.
+    pub is_of_one_actor: bool,
 }
 
 /// What `/nodes` was asked to show; all of it comes from the URL.
@@ -357,6 +377,47 @@ pub struct Total {
     pub count: u32,
 }
 
+/// What became of a change of many nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkReport {
+    /// What was to be done, in words.
+    pub title: String,
+    /// The list it came from.
+    pub back: NodesQuery,
+    /// The form's button, to try again.
+    pub action: String,
+    /// The form's field.
+    pub tag: String,
+    /// The form's field.
+    pub cluster: String,
+    /// Each node, what failed first.
+    pub rows: Vec<BulkRow>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkRow {
+    /// Public id; empty where there is no such node.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: BulkOutcome,
+    /// What was done, or why not.
+    pub words: String,
+}
+
+/// How a change of one node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BulkOutcome {
+    /// It was not done.
+    Failed,
+    /// It was.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+}
+
 /// A list's URL with a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedView {
@@ -401,12 +462,18 @@ pub struct NodeDetail {
     pub servers: Vec<NodeRow>,
     /// Name that a person gave.
     pub given_name: Option<String>,
+    /// What people wrote down about it, in Markdown.
+    pub notes: String,
+    /// The same as markup that may stand in a page; written by the server alone.
+    pub notes_html: String,
+    /// Changes with its tags and notes.
+    pub labels_version: String,
     /// Whoever asks may say where it belongs.
     pub may_arrange: bool,
     /// It waits for review, and whoever asks may say yes.
     pub may_approve: bool,
     /// The last things that happened to it.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Change>,
 }
 
 /// What was found and waits for a decision.
@@ -469,6 +536,9 @@ pub struct RangeQuery {
     /// `1d` or `7d`: the same window so much earlier is drawn behind.
     #[serde(default)]
     pub vs: String,
+    /// What a cluster's nodes are shown over time by: the key of one of its charts; empty: the processor.
+    #[serde(default)]
+    pub metric: String,
     /// Networks in bytes; of the reader's preferences, not of the URL.
     #[serde(default)]
     pub network_bytes: bool,

@@ -83,3 +83,48 @@ pub fn TextField(
         </div>
     }
 }
+
+/// Several lines of text.
+#[component]
+pub fn TextArea(
+    /// Form field and element id.
+    name: &'static str,
+    /// In words.
+    label: &'static str,
+    /// Height in lines.
+    rows: u32,
+    /// What stands in it.
+    #[prop(into)]
+    value: String,
+    /// Below it.
+    hint: &'static str,
+    /// What is wrong with it.
+    #[prop(optional_no_strip)]
+    error: Option<String>,
+    /// Most characters.
+    #[prop(optional)]
+    maxlength: Option<usize>,
+) -> impl IntoView {
+    let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
+    let described = if error.is_some() {
+        format!("{hint_id} {error_id}")
+    } else {
+        hint_id.clone()
+    };
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <textarea
+                id=name
+                name=name
+                rows=rows.to_string()
+                maxlength=maxlength.map(|most| most.to_string())
+                spellcheck="false"
+                aria-invalid=error.is_some().then_some("true")
+                aria-describedby=described
+            >{value}</textarea>
+            <p class="field-hint" id=hint_id>{hint}</p>
+            {error.map(|error| view! { <p class="field-error" id=error_id>{error}</p> })}
+        </div>
+    }
+}

@@ -19,7 +19,7 @@ pub use banner::{Banner, Tone};
 pub use copy::{Copied, CopyButton};
 pub use count_bar::{CountBar, shares};
 pub use empty::EmptyState;
-pub use field::{FormMessage, TextField};
+pub use field::{FormMessage, TextArea, TextField};
 pub use header::PageHeader;
 pub use icon::{Icon, IconSprite};
 pub use logo::Logo;

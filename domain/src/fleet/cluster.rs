@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MinAvailable;
+use super::{MinAvailable, Tags, read_tags, write_tags};
 use crate::text::{LABEL_CHARS_MAX, clean_label, is_deceptive};
 
 /// Most roles in an order.
@@ -74,8 +74,11 @@ pub struct ClusterSettings {
     pub min_available: Option<MinAvailable>,
     /// Roles in the order in which they are shown, and in which a change would go through them; others follow by name.
     pub role_order: Vec<String>,
-    /// For whoever is called at night: what it is, whom to ask, where the runbook is.
+    /// For whoever is called at night: what it is, whom to ask, where the runbook is. Markdown.
     pub notes: String,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// The settings as somebody wrote them.
@@ -87,8 +90,11 @@ pub struct ClusterForm {
     pub min_available: String,
     /// Names with commas between them.
     pub role_order: String,
-    /// Any text.
+    /// Any text, read as Markdown.
     pub notes: String,
+    /// One `key=value` a line.
+    #[serde(default)]
+    pub tags: String,
 }
 
 /// A field of [`ClusterForm`] that was refused.
@@ -137,12 +143,16 @@ impl ClusterForm {
         let notes = read_notes(&self.notes)
             .map_err(|message| refuse("notes", message))
             .unwrap_or_default();
+        let tags = read_tags(&self.tags)
+            .map_err(|message| refuse("tags", message))
+            .unwrap_or_default();
         match (kind, errors.is_empty()) {
             (Some(kind), true) => Ok(ClusterSettings {
                 kind,
                 min_available,
                 role_order,
                 notes,
+                tags,
             }),
             _ => Err(errors),
         }
@@ -160,6 +170,7 @@ impl From<&ClusterSettings> for ClusterForm {
                 .unwrap_or_default(),
             role_order: settings.role_order.join(", "),
             notes: settings.notes.clone(),
+            tags: write_tags(&settings.tags),
         }
     }
 }
@@ -178,10 +189,30 @@ impl ClusterSettings {
         told("kind", &old.kind, &new.kind);
         told("min available", &old.min_available, &new.min_available);
         told("role order", &old.role_order, &new.role_order);
+        let words = |tags: &str| tags.replace('\n', ", ");
+        told("tags", &words(&old.tags), &words(&new.tags));
         if old.notes != new.notes {
             changes.push("notes".to_owned());
         }
         changes
+    }
+
+    /// The same in lines, for the log's "before" and "after".
+    pub fn in_words(&self) -> String {
+        let form = ClusterForm::from(self);
+        let parts = [
+            ("kind", form.kind),
+            ("min available", form.min_available),
+            ("role order", form.role_order),
+            ("tags", form.tags.replace('\n', ", ")),
+            ("notes", form.notes),
+        ];
+        let lines: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| format!("{name}: {text}"))
+            .collect();
+        lines.join("\n")
     }
 
     /// Where a role stands: its place in the order, then all others.
@@ -225,8 +256,11 @@ fn read_roles(text: &str) -> Result<Vec<String>, String> {
     Ok(roles)
 }
 
-/// Line ends become `\n`; other controls and marks of direction are made visible.
-fn read_notes(text: &str) -> Result<String, String> {
+/// Notes in Markdown: line ends become `\n`; other controls and marks of direction are made visible.
+///
+/// # Errors
+/// How many characters are too many.
+pub fn read_notes(text: &str) -> Result<String, String> {
     let unified = text.replace("\r\n", "\n").replace('\r', "\n");
     let cleaned: String = unified
         .trim()
@@ -257,6 +291,7 @@ mod tests {
             min_available: min_available.to_owned(),
             role_order: role_order.to_owned(),
             notes: notes.to_owned(),
+            tags: String::new(),
         }
     }
 
@@ -274,6 +309,7 @@ mod tests {
             min_available: Some(MinAvailable::Percent(50)),
             role_order: vec!["manager".to_owned(), "worker".to_owned()],
             notes: "ask Ann\n24/7".to_owned(),
+            tags: Tags::new(),
         };
         assert_eq!(read, Ok(settings.clone()));
         assert_eq!(

@@ -10,9 +10,10 @@ mod sections;
 mod server;
 pub mod silence;
 mod status;
+mod tags;
 
 pub use cluster::{
-    ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX,
+    ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX, read_notes,
 };
 pub use discovery::{ServerChange, server_changes};
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
@@ -29,3 +30,7 @@ pub use server::{
 };
 pub use silence::{Scope, Seen, Silence, silences};
 pub use status::{Status, status_of};
+pub use tags::{
+    GivenTags, TAGS_MAX, Tags, given_tags, merged_tags, read_tag, read_tag_name, read_tags,
+    tags_in_words, write_tags,
+};

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::{Action, Role, authorize};
+use domain::text::clean_label;
 
 use super::{cookie, origin};
 use crate::error::{OpsError, StoreError};
@@ -94,6 +95,11 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ),
     (
         "POST",
+        "/nodes/{id}/labels",
+        Class::Form(Action::ArrangeFleet),
+    ),
+    (
+        "POST",
         "/nodes/{id}/accept",
         Class::Form(Action::ArrangeFleet),
     ),
@@ -102,6 +108,8 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
         "/nodes/{id}/ignore",
         Class::Form(Action::ArrangeFleet),
     ),
+    // Whoever looks may export what they ticked; changes ask for more.
+    ("POST", "/nodes/bulk", Class::Form(Action::ViewFleet)),
     ("POST", "/nodes/views", Class::Form(Action::ManageSelf)),
     (
         "POST",
@@ -282,6 +290,7 @@ fn client_address(ops: &Ops, request: &Request) -> IpAddr {
 }
 
 async fn admit(ops: &Ops, class: Class, request: &mut Request) -> Result<(), Box<Response>> {
+    let address = client_address(ops, request);
     let bearer = bearer(request.headers());
     let session =
         cookie::find(request.headers(), cookie::session_name(&ops.settings)).map(str::to_owned);
@@ -319,12 +328,18 @@ async fn admit(ops: &Ops, class: Class, request: &mut Request) -> Result<(), Box
             name,
             role,
             session: None,
+            address: Some(address.to_string()),
+            request_id: None,
         });
         return Ok(());
     }
     let operator = sign_in_operator(ops, request.headers())
         .await
-        .map_err(|error| refuse(error.into()))?;
+        .map_err(|error| refuse(error.into()))?
+        .map(|operator| Operator {
+            address: Some(address.to_string()),
+            ..operator
+        });
     let role: Option<Role> = operator.as_ref().map(|operator| operator.role);
     if let Some(operator) = operator {
         if let Some(token) = operator.session.clone() {
@@ -380,10 +395,16 @@ pub async fn sign_in_operator(
         return Ok(None);
     };
     let found = service::find_session(ops, token).await?;
+    let request_id = headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok())
+        .map(clean_label);
     Ok(found.map(|(name, role)| Operator {
         name,
         role,
         session: Some(token.to_owned()),
+        address: None,
+        request_id,
     }))
 }
 

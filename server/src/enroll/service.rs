@@ -340,6 +340,7 @@ fn new_record(token: &TokenRecord, request: &EnrollRequest, no: i64, now_ms: i64
         facts_digest: None,
         collectors: Vec::new(),
         suggested: domain::fleet::Suggested::default(),
+        tags: domain::fleet::GivenTags::new(),
         node_id: NodeId::from_random(random::bytes()).to_string(),
         node_name: request
             .name

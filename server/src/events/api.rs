@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use super::service::Names;
 use super::store;
 use crate::error::OpsError;
 use crate::ops::Ops;
@@ -16,8 +17,10 @@ pub struct Event {
     pub id: String,
     /// When, ms UTC.
     pub at_ms: i64,
-    /// Who.
+    /// Who; an agent by the name of its host.
     pub actor: String,
+    /// The node of that host.
+    pub actor_node_id: Option<String>,
     /// What, past tense.
     pub verb: String,
     /// To what.
@@ -26,6 +29,10 @@ pub struct Event {
     pub node_id: Option<String>,
     /// More.
     pub detail: String,
+    /// What was changed, as it was.
+    pub before: Option<String>,
+    /// What was changed, as it is.
+    pub after: Option<String>,
 }
 
 /// A page of events.
@@ -63,16 +70,21 @@ pub async fn list(
         .last()
         .filter(|_| more)
         .map(|event| event.seq.to_string());
+    let names = Names::of(&ops, records.iter().map(|event| event.actor.as_str())).await?;
     let items = records
         .into_iter()
-        .map(|event| Event {
+        .map(|event| (names.of_actor(&event.actor), event))
+        .map(|((actor, actor_node_id), event)| Event {
             id: event.seq.to_string(),
             at_ms: event.at_ms,
-            actor: event.actor,
+            actor,
+            actor_node_id,
             verb: event.verb,
             subject: event.subject,
             node_id: event.node_id,
             detail: event.detail,
+            before: event.before,
+            after: event.after,
         })
         .collect();
     Ok(Json(Events { items, next_cursor }))

@@ -24,6 +24,7 @@ pub struct ExportQuery {
     kind: String,
     actor: String,
     object: String,
+    cluster: String,
     range: String,
     from: String,
     to: String,
@@ -43,22 +44,30 @@ pub async fn as_csv(
         kind: query.kind,
         actor: query.actor,
         object: query.object,
+        cluster: query.cluster,
         range: query.range,
         from: query.from,
         to: query.to,
         cursor: None,
     };
     let (_, filter) = service::filter(&ops, &asked);
-    let mut out = "seq,time,actor,kind,object,node_id,detail\r\n".to_owned();
-    for event in store::list(ops.state.read(), &filter, None, ROWS_MAX).await? {
+    let mut out =
+        "seq,time,actor,actor_node_id,kind,object,node_id,detail,before,after\r\n".to_owned();
+    let found = store::list(ops.state.read(), &filter, None, ROWS_MAX).await?;
+    let names = service::Names::of(&ops, found.iter().map(|event| event.actor.as_str())).await?;
+    for event in found {
+        let (actor, actor_node_id) = names.of_actor(&event.actor);
         CsvRow::new(&mut out)
             .text(&event.seq.to_string())
             .text(&format_iso(Timestamp(event.at_ms)))
-            .text(&event.actor)
+            .text(&actor)
+            .text(actor_node_id.as_deref().unwrap_or_default())
             .text(&event.verb)
             .text(&event.subject)
             .text(event.node_id.as_deref().unwrap_or_default())
             .text(&event.detail)
+            .text(event.before.as_deref().unwrap_or_default())
+            .text(event.after.as_deref().unwrap_or_default())
             .end();
     }
     Ok(attachment("text/csv; charset=utf-8", "events.csv", out))

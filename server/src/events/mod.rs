@@ -14,7 +14,7 @@ use domain::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A signed-in person.
-    Person(String),
+    Person(PersonActor),
     /// A local command, run by this user of the machine.
     CommandLine(u32),
     /// An agent itself.
@@ -26,12 +26,46 @@ pub enum Actor {
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Actor::Person(name) => f.write_str(name),
+            Actor::Person(person) => f.write_str(&person.name),
             Actor::CommandLine(uid) => write!(f, "command line (uid {uid})"),
-            Actor::Agent(host) => write!(f, "agent {host}"),
+            Actor::Agent(host) => write!(f, "{AGENT_PREFIX}{host}"),
             Actor::Server => f.write_str("server"),
         }
     }
+}
+
+/// In front of a host's internal id where its agent acted. What is written stays as it is, because the chain covers it;
+/// readers are told the host's name.
+pub const AGENT_PREFIX: &str = "agent ";
+
+/// A signed-in person, and by which request they act.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersonActor {
+    /// Sign-in name.
+    pub name: String,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// Its id, as in the server's log.
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// A person of whose request nothing is known.
+    pub fn person(name: &str) -> Self {
+        Actor::Person(PersonActor {
+            name: name.to_owned(),
+            ..PersonActor::default()
+        })
+    }
+}
+
+/// What a change made of what: for the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BeforeAfter {
+    /// What it was; empty for nothing.
+    pub before: String,
+    /// What it is; empty for nothing.
+    pub after: String,
 }
 
 /// Something that just happened, about to be written.

@@ -1,21 +1,30 @@
 //! The console's events port: one page of the log, with what it can be filtered by.
 
+use std::collections::{BTreeSet, HashMap};
+
 use app::backend::Operator;
 use app::error::UiError;
 use app::events::EventsPort;
 use app::events::query::RANGE_DEFAULT;
 use app::events::view::{EventLine, EventsPage, EventsQuery};
-use app::fleet::view::EventRow;
+use app::fleet::view::{Change, EventRow};
 use domain::access::Action;
 use domain::chart::range::{self, Window};
+use domain::event::{self, Entry};
 
+use super::AGENT_PREFIX;
 use super::store::{self, EventFilter, EventRecord, Facet};
 use crate::error::OpsError;
+use crate::fleet;
 use crate::ops::Ops;
 use crate::web::console::Console;
 
 /// Rows a page.
 const ROWS_MAX: u32 = 100;
+/// Entries that are read at once to fold them.
+const CHANGES_BATCH: u32 = 250;
+/// Entries that are read at most; what a burst has beyond is said to be more.
+const CHANGES_READ_MAX: usize = 1_000;
 /// Bars of the histogram.
 const BARS: usize = 60;
 /// Choices of a facet.
@@ -29,16 +38,146 @@ impl EventsPort for Console {
     }
 }
 
-/// An event as pages show it.
-pub fn row(event: EventRecord) -> EventRow {
+/// Events as pages and programs get them: who did it is a name, whatever the log's own words for it are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rows(ops: &Ops, records: Vec<EventRecord>) -> Result<Vec<EventRow>, OpsError> {
+    let names = Names::of(ops, records.iter().map(|event| event.actor.as_str())).await?;
+    Ok(records
+        .into_iter()
+        .map(|event| row(&names, event))
+        .collect())
+}
+
+fn row(names: &Names, event: EventRecord) -> EventRow {
+    let (actor, actor_node_id) = names.of_actor(&event.actor);
     EventRow {
         seq: event.seq,
         at_ms: event.at_ms,
-        actor: event.actor,
+        actor,
+        actor_node_id,
         verb: event.verb,
         subject: event.subject,
         node_id: event.node_id,
     }
+}
+
+/// What hosts are called whose agents acted.
+pub struct Names(HashMap<String, (String, Option<String>)>);
+
+impl Names {
+    /// Of these actors; of hosts that are no longer in view, the name that they had last.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn of<'a>(
+        ops: &Ops,
+        actors: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, OpsError> {
+        let ids: BTreeSet<&str> = actors
+            .filter_map(|actor| actor.strip_prefix(AGENT_PREFIX))
+            .collect();
+        let mut names = HashMap::new();
+        let mut missing = Vec::new();
+        for id in ids {
+            match ops.live.host_name(id) {
+                Some((name, node_id)) => {
+                    names.insert(id.to_owned(), (name, Some(node_id)));
+                }
+                None => missing.push(id),
+            }
+        }
+        for id in missing {
+            if let Some(name) = fleet::store::find_host_name(ops.state.read(), id).await? {
+                names.insert(id.to_owned(), (name, None));
+            }
+        }
+        Ok(Self(names))
+    }
+
+    /// The actor's name, and the node that it leads to.
+    pub fn of_actor(&self, actor: &str) -> (String, Option<String>) {
+        let Some(id) = actor.strip_prefix(AGENT_PREFIX) else {
+            return (actor.to_owned(), None);
+        };
+        self.0
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| ("an agent that is gone".to_owned(), None))
+    }
+}
+
+/// What "what changed" is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// Everything.
+    All,
+    /// A node, by its public id.
+    Node(&'a str),
+    /// A cluster and its nodes.
+    Cluster(&'a str),
+}
+
+/// The last things that happened, bursts folded, at most so many lines.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn changes(
+    ops: &Ops,
+    scope: Scope<'_>,
+    lines_max: usize,
+) -> Result<Vec<Change>, OpsError> {
+    let pool = ops.state.read();
+    let mut records: Vec<EventRecord> = Vec::new();
+    let (lines, is_open) = loop {
+        let before = records.last().map(|event| event.seq);
+        let batch = match scope {
+            Scope::All => store::list_latest(pool, None, before, CHANGES_BATCH).await?,
+            Scope::Node(id) => store::list_latest(pool, Some(id), before, CHANGES_BATCH).await?,
+            Scope::Cluster(slug) => {
+                store::list_of_cluster(pool, slug, before, CHANGES_BATCH).await?
+            }
+        };
+        let is_end = batch.len() < CHANGES_BATCH as usize;
+        records.extend(batch);
+        let entries: Vec<Entry<'_>> = records
+            .iter()
+            .map(|event| Entry {
+                verb: &event.verb,
+                at_ms: event.at_ms,
+            })
+            .collect();
+        let lines = event::lines(&entries);
+        let is_open = !is_end && event::may_grow(&entries, &lines, lines_max);
+        if !is_open || records.len() >= CHANGES_READ_MAX {
+            break (lines, is_open);
+        }
+    };
+    let last_ms = records.last().map_or(0, |event| event.at_ms);
+    let names = Names::of(ops, records.iter().map(|event| event.actor.as_str())).await?;
+    let of_line = |line: &Vec<usize>| {
+        let of: Vec<&EventRecord> = line
+            .iter()
+            .filter_map(|place| records.get(*place))
+            .collect();
+        let (newest, oldest) = (*of.first()?, *of.last()?);
+        let objects: BTreeSet<&str> = of
+            .iter()
+            .map(|event| event.node_id.as_deref().unwrap_or(&event.subject))
+            .collect();
+        Some(Change {
+            count: u32::try_from(of.len()).unwrap_or(u32::MAX),
+            is_cut: is_open
+                && of.len() > 1
+                && oldest.at_ms.saturating_sub(last_ms) <= event::BURST_GAP_MS,
+            first_at_ms: oldest.at_ms,
+            objects: u32::try_from(objects.len()).unwrap_or(u32::MAX),
+            is_of_one_actor: of.iter().all(|event| event.actor == newest.actor),
+            event: row(&names, newest.clone()),
+        })
+    };
+    Ok(lines.iter().take(lines_max).filter_map(of_line).collect())
 }
 
 /// The window of a query, which moves with the clock, and what else it asks for.
@@ -58,6 +197,8 @@ pub fn filter(ops: &Ops, query: &EventsQuery) -> (Window, EventFilter) {
         verb: asked(&query.kind),
         actor: asked(&query.actor),
         object: asked(&query.object),
+        cluster: asked(&query.cluster),
+        is_audit: false,
     };
     (window, filter)
 }
@@ -84,6 +225,11 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
         }
     }
     let facet = async |facet| store::facet(pool, facet, &filter, CHOICES_MAX).await;
+    let acted = facet(Facet::Actor).await?;
+    let who = records.iter().map(|event| event.actor.as_str());
+    let who = who.chain(acted.iter().map(|(actor, ..)| actor.as_str()));
+    let who = who.chain((!query.actor.is_empty()).then_some(query.actor.as_str()));
+    let names = Names::of(ops, who).await?;
     let named = |list: Vec<(String, String, i64)>| -> Vec<(String, u32)> {
         list.into_iter()
             .map(|(value, _, entries)| (value, count(entries)))
@@ -95,13 +241,22 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
         to_ms: window.to_ms,
         label: window.label,
         notes: window.notes,
-        rows: records.into_iter().map(line).collect(),
+        rows: records
+            .into_iter()
+            .map(|event| line(&names, event))
+            .collect(),
         next_cursor,
         matching: histogram.iter().sum(),
         last_seq,
         histogram,
         kinds: named(facet(Facet::Verb).await?),
-        actors: named(facet(Facet::Actor).await?),
+        actors: acted
+            .into_iter()
+            .map(|(actor, _, entries)| {
+                let name = names.of_actor(&actor).0;
+                (actor, name, count(entries))
+            })
+            .collect(),
         objects: facet(Facet::Object)
             .await?
             .into_iter()
@@ -115,12 +270,12 @@ fn count(entries: i64) -> u32 {
 }
 
 /// Every event about a cluster itself says so in its verb, and has the slug as its subject.
-fn line(event: EventRecord) -> EventLine {
+fn line(names: &Names, event: EventRecord) -> EventLine {
     let is_cluster = event.node_id.is_none() && event.verb.starts_with("cluster ");
     EventLine {
         cluster: is_cluster.then(|| event.subject.clone()),
         detail: event.detail.clone(),
-        event: row(event),
+        event: row(names, event),
     }
 }
 

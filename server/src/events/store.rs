@@ -3,7 +3,7 @@
 use protocol::keys::digest;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
-use super::{ChainState, NewEvent};
+use super::{Actor, BeforeAfter, ChainState, NewEvent};
 use crate::error::StoreError;
 
 /// One entry as read back.
@@ -23,7 +23,29 @@ pub struct EventRecord {
     pub node_id: Option<String>,
     /// More.
     pub detail: String,
+    /// What was changed, as it was.
+    pub before: Option<String>,
+    /// What was changed, as it is.
+    pub after: Option<String>,
+    /// Where the request of a person came from.
+    pub address: Option<String>,
+    /// The id of that request in the server's log.
+    pub request_id: Option<String>,
 }
+
+impl EventRecord {
+    /// What entries had no room for at first; those that have none of it are chained as they always were.
+    fn extras(&self) -> Option<[&str; 4]> {
+        let extras = [&self.before, &self.after, &self.address, &self.request_id];
+        extras
+            .iter()
+            .any(|extra| extra.is_some())
+            .then(|| extras.map(|extra| extra.as_deref().unwrap_or("")))
+    }
+}
+
+const COLUMNS: &str =
+    "seq, at_ms, actor, verb, subject, node_id, detail, before, after, address, request_id";
 
 /// `SHA-256(hash before || each field behind its length)`
 fn chain(before: &[u8], event: &EventRecord) -> [u8; 32] {
@@ -41,7 +63,9 @@ fn chain(before: &[u8], event: &EventRecord) -> [u8; 32] {
         event.detail.as_bytes(),
     ];
     let mut bytes = Vec::new();
-    for field in fields {
+    let extras = event.extras();
+    let extras = extras.iter().flatten().map(|extra| extra.as_bytes());
+    for field in fields.into_iter().chain(extras) {
         bytes.extend_from_slice(&(field.len() as u64).to_be_bytes());
         bytes.extend_from_slice(field);
     }
@@ -56,6 +80,26 @@ pub async fn append(
     connection: &mut SqliteConnection,
     event: NewEvent<'_>,
 ) -> Result<i64, StoreError> {
+    append_with(connection, event, None).await
+}
+
+/// As [`append`], with what was changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn append_change(
+    connection: &mut SqliteConnection,
+    event: NewEvent<'_>,
+    change: BeforeAfter,
+) -> Result<i64, StoreError> {
+    append_with(connection, event, Some(change)).await
+}
+
+async fn append_with(
+    connection: &mut SqliteConnection,
+    event: NewEvent<'_>,
+    change: Option<BeforeAfter>,
+) -> Result<i64, StoreError> {
     let last = sqlx::query("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
         .fetch_optional(&mut *connection)
         .await
@@ -64,7 +108,16 @@ pub async fn append(
         Some(row) => (row.get::<i64, _>(0) + 1, row.get::<Vec<u8>, _>(1)),
         None => (1, Vec::new()),
     };
+    let (before_change, after_change) = change.map(|change| (change.before, change.after)).unzip();
+    let (address, request_id) = match event.actor {
+        Actor::Person(person) => (person.address.clone(), person.request_id.clone()),
+        Actor::CommandLine(_) | Actor::Agent(_) | Actor::Server => (None, None),
+    };
     let record = EventRecord {
+        before: before_change,
+        after: after_change,
+        address,
+        request_id,
         seq,
         at_ms: event.at.0,
         actor: event.actor.to_string(),
@@ -75,7 +128,8 @@ pub async fn append(
     };
     let hash = chain(&before, &record);
     sqlx::query(
-        "INSERT INTO event (seq, at_ms, actor, verb, subject, node_id, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO event (seq, at_ms, actor, verb, subject, node_id, detail, hash, before, after, address, request_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(record.seq)
     .bind(record.at_ms)
@@ -85,6 +139,10 @@ pub async fn append(
     .bind(&record.node_id)
     .bind(&record.detail)
     .bind(hash.as_slice())
+    .bind(&record.before)
+    .bind(&record.after)
+    .bind(&record.address)
+    .bind(&record.request_id)
     .execute(connection)
     .await
     .map_err(StoreError::doing("writing an event"))?;
@@ -100,6 +158,10 @@ fn record(row: &sqlx::sqlite::SqliteRow) -> EventRecord {
         subject: row.get("subject"),
         node_id: row.get("node_id"),
         detail: row.get("detail"),
+        before: row.get("before"),
+        after: row.get("after"),
+        address: row.get("address"),
+        request_id: row.get("request_id"),
     }
 }
 
@@ -113,10 +175,10 @@ pub async fn list_latest(
     before_seq: Option<i64>,
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
-         WHERE ($1 IS NULL OR node_id = $1) AND ($2 IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3",
-    )
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM event \
+         WHERE ($1 IS NULL OR node_id = $1) AND ($2 IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3"
+    )))
     .bind(node_id)
     .bind(before_seq)
     .bind(limit)
@@ -139,10 +201,17 @@ pub struct EventFilter {
     pub actor: Option<String>,
     /// Only what happened to the node with this public id, or to what has this name.
     pub object: Option<String>,
+    /// Only what happened to this cluster, and to nodes that are in it.
+    pub cluster: Option<String>,
+    /// Only what people did, here or by commands: the audit log.
+    pub is_audit: bool,
 }
 
 const MATCHES: &str = "at_ms >= $1 AND at_ms < $2 AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR actor = $4) \
-    AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5))";
+    AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5)) \
+    AND ($6 IS NULL OR node_id IN (SELECT id FROM node WHERE cluster = $6) \
+        OR (node_id IS NULL AND subject = $6 AND verb LIKE 'cluster %')) \
+    AND (NOT $7 OR (actor <> 'server' AND actor NOT LIKE 'agent %'))";
 
 /// Entries that match, newest first, before `before_seq`.
 ///
@@ -155,14 +224,15 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
-         WHERE {MATCHES} AND ($6 IS NULL OR seq < $6) ORDER BY seq DESC LIMIT $7"
+        "SELECT {COLUMNS} FROM event WHERE {MATCHES} AND ($8 IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9"
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
     .bind(&filter.verb)
     .bind(&filter.actor)
     .bind(&filter.object)
+    .bind(&filter.cluster)
+    .bind(filter.is_audit)
     .bind(before_seq)
     .bind(limit)
     .fetch_all(pool)
@@ -181,13 +251,15 @@ pub async fn histogram(
     parts: i64,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT (at_ms - $1) * $6 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {MATCHES} GROUP BY part"
+        "SELECT (at_ms - $1) * $8 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {MATCHES} GROUP BY part"
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
     .bind(&filter.verb)
     .bind(&filter.actor)
     .bind(&filter.object)
+    .bind(&filter.cluster)
+    .bind(filter.is_audit)
     .bind(parts)
     .fetch_all(pool)
     .await
@@ -227,10 +299,12 @@ pub async fn facet(
     // A bare column beside MAX(seq) is that of the newest entry: a node renamed meanwhile has its latest name.
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {column} AS value, {name} AS name, COUNT(*) AS entries, MAX(seq) FROM event \
-         WHERE at_ms >= $1 AND at_ms < $2 GROUP BY value ORDER BY entries DESC, value LIMIT $3"
+         WHERE at_ms >= $1 AND at_ms < $2 AND (NOT $3 OR (actor <> 'server' AND actor NOT LIKE 'agent %')) \
+         GROUP BY value ORDER BY entries DESC, value LIMIT $4"
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
+    .bind(filter.is_audit)
     .bind(limit)
     .fetch_all(pool)
     .await
@@ -262,34 +336,38 @@ pub async fn count_after(
     seq: i64,
 ) -> Result<i64, StoreError> {
     sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-        "SELECT COUNT(*) FROM event WHERE {MATCHES} AND seq > $6"
+        "SELECT COUNT(*) FROM event WHERE {MATCHES} AND seq > $8"
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
     .bind(&filter.verb)
     .bind(&filter.actor)
     .bind(&filter.object)
+    .bind(&filter.cluster)
+    .bind(filter.is_audit)
     .bind(seq)
     .fetch_one(pool)
     .await
     .map_err(StoreError::doing("counting events"))
 }
 
-/// Newest first: of a cluster itself, and of nodes that are or were in it when they were removed.
+/// Newest first, before `before_seq`: of a cluster itself, and of nodes that are or were in it when they were removed.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn list_of_cluster(
     pool: &SqlitePool,
     cluster: &str,
+    before_seq: Option<i64>,
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT seq, at_ms, actor, verb, subject, node_id, detail FROM event \
-         WHERE node_id IN (SELECT id FROM node WHERE cluster = $1) \
-         OR (node_id IS NULL AND subject = $1 AND verb LIKE 'cluster %') ORDER BY seq DESC LIMIT $2",
-    )
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM event WHERE (node_id IN (SELECT id FROM node WHERE cluster = $1) \
+         OR (node_id IS NULL AND subject = $1 AND verb LIKE 'cluster %')) AND ($2 IS NULL OR seq < $2) \
+         ORDER BY seq DESC LIMIT $3"
+    )))
     .bind(cluster)
+    .bind(before_seq)
     .bind(limit)
     .fetch_all(pool)
     .await
@@ -306,9 +384,9 @@ pub async fn verify(pool: &SqlitePool) -> Result<ChainState, StoreError> {
     let mut before: Vec<u8> = Vec::new();
     let mut wanted = 1i64;
     loop {
-        let rows = sqlx::query(
-            "SELECT seq, at_ms, actor, verb, subject, node_id, detail, hash FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2",
-        )
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, hash FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2"
+        )))
         .bind(if wanted == 1 { i64::MIN } else { wanted })
         .bind(BATCH)
         .fetch_all(pool)

@@ -1,13 +1,16 @@
 //! Nodes for programs.
 
+use std::sync::Arc;
+
+use app::fleet::view::NodeRow;
 use axum::Json;
 use axum::extract::{Path, State};
-use domain::time::Monotonic;
 use serde::Serialize;
 
 use super::list::Matcher;
-use super::live::NodeLive;
-use super::rows::node_row;
+use super::live::HostLive;
+use super::rows::{node_row, row_of};
+use super::servers::store::ServerRecord;
 use super::service::find_node;
 use crate::error::OpsError;
 use crate::ops::Ops;
@@ -51,10 +54,9 @@ pub struct Node {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-fn node(node: &NodeLive, now: Monotonic) -> Node {
-    let row = node_row(node, now);
-    let facts = node.host.facts.as_ref();
-    let (boot_id, started_at_ms) = match &node.server {
+fn node(host: &HostLive, server: Option<&Arc<ServerRecord>>, row: NodeRow) -> Node {
+    let facts = host.facts.as_ref();
+    let (boot_id, started_at_ms) = match server {
         Some(server) => (None, server.facts.started_at_ms),
         None => (
             facts.and_then(|facts| facts.boot_id.clone()),
@@ -62,7 +64,7 @@ fn node(node: &NodeLive, now: Monotonic) -> Node {
         ),
     };
     Node {
-        host_id: node.host.record.id.clone(),
+        host_id: host.record.id.clone(),
         boot_id,
         started_at_ms,
         id: row.id,
@@ -104,11 +106,12 @@ pub async fn list(
     let matcher = Matcher::new(&ops, &filter);
     let mut nodes = Vec::new();
     let now = ops.clock.monotonic();
-    for found in ops.live.nodes() {
-        if matcher.lets_through(&node_row(&found, now)) {
-            nodes.push(node(&found, now));
+    ops.live.for_each_node(|host, server| {
+        let row = row_of(host, server, now);
+        if matcher.lets_through(&row) {
+            nodes.push(node(host, server, row));
         }
-    }
+    });
     nodes.sort_by(|a, b| a.id.cmp(&b.id));
     let (items, next_cursor) = page.take(nodes, |node| node.id.clone());
     Ok(Json(Nodes { items, next_cursor }))
@@ -121,5 +124,6 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/v1/nodes/{id}", params(("id" = String, Path, description = "Public id of the node")), responses((status = 200, body = Node), (status = 404, body = crate::error::Problem)), security(("token" = [])))]
 pub async fn find(State(ops): State<Ops>, Path(id): Path<String>) -> Result<Json<Node>, OpsError> {
     let found = find_node(&ops, &id)?;
-    Ok(Json(node(&found, ops.clock.monotonic())))
+    let row = node_row(&found, ops.clock.monotonic());
+    Ok(Json(node(&found.host, found.server.as_ref(), row)))
 }

@@ -63,8 +63,7 @@ pub async fn csv(
         .matching
         .iter()
         .filter_map(|place| listed.all.get(*place));
-    let text = csv_text(rows, &columns, now_ms);
-    Ok(file(text, "text/csv; charset=utf-8", "nodes.csv"))
+    Ok(csv_file(rows, &columns, now_ms))
 }
 
 /// `GET /nodes/export.json`
@@ -86,6 +85,16 @@ pub async fn json(
         .collect();
     let text = json!({ "made_at": format_iso(Timestamp(now_ms)), "items": items }).to_string();
     Ok(file(text, "application/json", "nodes.json"))
+}
+
+/// These rows as a file.
+pub fn csv_file<'a>(
+    rows: impl Iterator<Item = &'a NodeRow>,
+    columns: &[Column],
+    now_ms: i64,
+) -> Response {
+    let text = csv_text(rows, columns, now_ms);
+    file(text, "text/csv; charset=utf-8", "nodes.csv")
 }
 
 fn file(text: String, media_type: &'static str, name: &'static str) -> Response {

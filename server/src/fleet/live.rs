@@ -332,6 +332,13 @@ impl Live {
             .cloned()
     }
 
+    /// What the host with this identity is called, and its own node.
+    pub fn host_name(&self, host_id: &str) -> Option<(String, String)> {
+        let tables = self.read();
+        let host = tables.by_no.get(tables.no_by_host.get(host_id)?)?;
+        Some((host.name().to_owned(), host.record.node_id.clone()))
+    }
+
     /// The host of this node.
     pub fn host_by_node(&self, node_id: &str) -> Option<HostLive> {
         let tables = self.read();
@@ -354,24 +361,16 @@ impl Live {
         Some(NodeLive { host, server })
     }
 
-    /// All nodes but those that somebody ignores: each host, then its servers.
-    pub fn nodes(&self) -> Vec<NodeLive> {
-        let mut nodes = Vec::new();
+    /// Gives every node to `each` but those that somebody ignores: each host, then its servers. No host is copied.
+    pub fn for_each_node(&self, mut each: impl FnMut(&HostLive, Option<&Arc<ServerRecord>>)) {
         self.for_each(|host| {
-            nodes.push(NodeLive {
-                host: host.clone(),
-                server: None,
-            });
-            let of_interest = host
-                .servers
-                .values()
-                .filter(|server| server.admission != Admission::Ignored);
-            nodes.extend(of_interest.map(|server| NodeLive {
-                host: host.clone(),
-                server: Some(server.clone()),
-            }));
+            each(host, None);
+            for server in host.servers.values() {
+                if server.admission != Admission::Ignored {
+                    each(host, Some(server));
+                }
+            }
         });
-        nodes
     }
 
     /// Processor use of a node's host, in percent a minute, oldest first.

@@ -1,12 +1,15 @@
 //! Systems, clusters, hosts and nodes: what is known of them now.
 
 pub mod api;
+pub mod bulk;
 pub mod chart;
 pub mod clusters;
 pub mod export;
+pub mod labels;
 pub mod list;
 pub mod list_export;
 pub mod live;
+pub mod markdown;
 pub mod overview;
 mod recent;
 pub mod rows;

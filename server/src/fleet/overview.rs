@@ -12,15 +12,15 @@ use super::clusters::service::by_status_worst_first;
 use super::clusters::{Roster, is_seen, silences, store};
 use super::service::rows;
 use crate::error::OpsError;
-use crate::events;
+use crate::events::service::{Scope, changes};
 use crate::ops::Ops;
 
 /// Lines under "needs attention".
 const ATTENTION_MAX: usize = 20;
 /// Rows of each capacity list.
 const CAPACITY_MAX: usize = 5;
-/// Events on the overview.
-const EVENTS_MAX: u32 = 12;
+/// Lines of what changed.
+const EVENTS_MAX: usize = 12;
 
 /// The overview as of now.
 ///
@@ -43,7 +43,6 @@ pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
     let attention_more =
         u32::try_from(attention.len().saturating_sub(ATTENTION_MAX)).unwrap_or(u32::MAX);
     attention.truncate(ATTENTION_MAX);
-    let happened = events::store::list_latest(ops.state.read(), None, None, EVENTS_MAX).await?;
     Ok(Overview {
         now_ms: ops.clock.now().0,
         counts: StatusCounts(counting(&rows).counts),
@@ -52,7 +51,7 @@ pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
         systems,
         clusters,
         capacity: capacity(&rows),
-        events: happened.into_iter().map(events::service::row).collect(),
+        events: changes(ops, Scope::All, EVENTS_MAX).await?,
     })
 }
 

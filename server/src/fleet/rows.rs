@@ -3,11 +3,14 @@
 //! Made from what is live; every list, page and roll-up begins here. A host with servers of its own that count does not
 //! count itself, or its machine would be counted twice.
 
+use std::sync::Arc;
+
 use app::fleet::view::{Headline, NodeRow};
 use domain::fleet::{Admission, Liveness, Status, server_liveness, server_status, status_of};
 use domain::metric::Metric;
 use domain::time::Monotonic;
 
+use super::labels::server_tags;
 use super::live::{HostLive, NodeLive};
 use super::servers::store::ServerRecord;
 use super::store::HostState;
@@ -36,7 +39,7 @@ pub fn host_row(host: &HostLive, now: Monotonic) -> NodeRow {
         host_name: host.name().to_owned(),
         address: host.address().map(str::to_owned),
         console_url: None,
-        tags: host.record.suggested.tags.clone(),
+        tags: host.tags(),
         counts: !host
             .servers
             .values()
@@ -140,7 +143,7 @@ pub fn server_row(host: &HostLive, server: &ServerRecord, now: Monotonic) -> Nod
         host_name: host.name().to_owned(),
         address: host.address().map(str::to_owned),
         console_url: facts.console_url.clone(),
-        tags: host.record.suggested.tags.clone(),
+        tags: server_tags(host, server),
         counts: server.admission == Admission::Accepted && host.record.state != HostState::Pending,
         status: if server.admission == Admission::New {
             Status::Pending
@@ -192,9 +195,14 @@ fn server_headline(host: &HostLive, server: &ServerRecord) -> Headline {
 
 /// A node as a row, be it a host or a server.
 pub fn node_row(node: &NodeLive, now: Monotonic) -> NodeRow {
-    match &node.server {
-        Some(server) => server_row(&node.host, server, now),
-        None => host_row(&node.host, now),
+    row_of(&node.host, node.server.as_ref(), now)
+}
+
+/// The same where nothing was copied yet.
+pub fn row_of(host: &HostLive, server: Option<&Arc<ServerRecord>>, now: Monotonic) -> NodeRow {
+    match server {
+        Some(server) => server_row(host, server, now),
+        None => host_row(host, now),
     }
 }
 
@@ -202,13 +210,7 @@ pub fn node_row(node: &NodeLive, now: Monotonic) -> NodeRow {
 pub fn rows(ops: &Ops) -> Vec<NodeRow> {
     let now = ops.clock.monotonic();
     let mut rows = Vec::new();
-    ops.live.for_each(|host| {
-        rows.push(host_row(host, now));
-        let of_interest = host
-            .servers
-            .values()
-            .filter(|server| server.admission != Admission::Ignored);
-        rows.extend(of_interest.map(|server| server_row(host, server, now)));
-    });
+    ops.live
+        .for_each_node(|host, server| rows.push(row_of(host, server, now)));
     rows
 }

@@ -7,8 +7,8 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
-    ChartSet, EventRow, Inbox, InboxItem, LatestValue, LiveRequest, NodeDetail, NodeRow,
-    NodeSections, NodesPage, NodesQuery, Overview, RangeQuery, StatusCounts,
+    ChartSet, Inbox, InboxItem, LatestValue, LiveRequest, NodeDetail, NodeRow, NodeSections,
+    NodesPage, NodesQuery, Overview, RangeQuery, StatusCounts,
 };
 use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
@@ -26,13 +26,16 @@ use super::rows::{node_row, server_row};
 use super::store::HostState;
 use crate::agents::ingest;
 use crate::error::OpsError;
-use crate::events;
+use crate::events::{
+    self,
+    service::{Scope, changes},
+};
 use crate::ops::Ops;
 use crate::series::SeriesKey;
 use crate::web::console::Console;
 
 /// Events on a node's page.
-const EVENTS_MAX: u32 = 12;
+const EVENTS_MAX: usize = 12;
 /// Rows of each list of the inbox.
 const INBOX_MAX: usize = 500;
 /// Points of a chart: more than a screen has columns.
@@ -115,11 +118,6 @@ pub fn counts(rows: &[NodeRow]) -> StatusCounts {
     StatusCounts(by_status.into_iter().collect())
 }
 
-async fn events_of(ops: &Ops, node_id: Option<&str>) -> Result<Vec<EventRow>, OpsError> {
-    let list = events::store::list_latest(ops.state.read(), node_id, None, EVENTS_MAX).await?;
-    Ok(list.into_iter().map(events::service::row).collect())
-}
-
 /// A node with its host, or that there is none.
 ///
 /// # Errors
@@ -158,7 +156,11 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
             value: key.metric.from_stored(*stored),
         })
         .collect();
+    let notes = super::store::find_notes(ops.state.read(), id).await?;
     Ok(NodeDetail {
+        labels_version: super::labels::version(&node.tags(), &notes),
+        notes_html: super::markdown::render(&notes),
+        notes,
         now_ms: ops.clock.now().0,
         row: node_row(&node, now),
         facts: host.facts.clone(),
@@ -185,7 +187,7 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
         may_approve: node.server.is_none()
             && host.record.state == HostState::Pending
             && authorize(role, Action::RetireNodes).is_ok(),
-        events: events_of(ops, Some(id)).await?,
+        events: changes(ops, Scope::Node(id), EVENTS_MAX).await?,
     })
 }
 
@@ -406,12 +408,9 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
     })
     .await?;
     let happened = events::store::list_latest(ops.state.read(), Some(id), None, ANNOTATIONS_MAX);
-    set.events = happened
-        .await?
-        .into_iter()
-        .filter(|event| (set.from_ms..set.to_ms).contains(&event.at_ms))
-        .map(events::service::row)
-        .collect();
+    let mut happened = happened.await?;
+    happened.retain(|event| (set.from_ms..set.to_ms).contains(&event.at_ms));
+    set.events = events::service::rows(ops, happened).await?;
     Ok(set)
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::fleet::{CollectorOutcome, Suggested};
+use domain::fleet::{CollectorOutcome, GivenTags, Suggested};
 use protocol::v1::report::Facts;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::servers::store::PlacedBy;
 use crate::error::StoreError;
@@ -134,13 +134,80 @@ pub struct HostRecord {
     pub node_role: Option<String>,
     /// Who said where the node belongs.
     pub placed_by: PlacedBy,
+    /// What people said about tags, over those that its owner suggests.
+    pub tags: GivenTags,
     /// May it, and servers found on it, go into the clusters that they suggest? Its token says so.
     pub allows_suggestions: bool,
 }
 
+/// As [`set_tags`] wrote them.
+pub fn given_tags(stored: Option<String>) -> Result<GivenTags, String> {
+    stored
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map(Option::unwrap_or_default)
+        .map_err(|error| error.to_string())
+}
+
+/// Writes what people said about a node's tags.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_tags(
+    connection: &mut SqliteConnection,
+    node_id: &str,
+    tags: &GivenTags,
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(tags).map_err(|error| StoreError::Corrupt {
+        what: format!("tags of node {node_id}"),
+        detail: error.to_string(),
+    })?;
+    sqlx::query("UPDATE node SET tags = $2 WHERE id = $1")
+        .bind(node_id)
+        .bind((!tags.is_empty()).then_some(text))
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("writing tags"))?;
+    Ok(())
+}
+
+/// A node's notes; empty where nobody wrote any.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_notes(
+    executor: impl SqliteExecutor<'_>,
+    node_id: &str,
+) -> Result<String, StoreError> {
+    let notes: Option<Option<String>> = sqlx::query_scalar("SELECT notes FROM node WHERE id = $1")
+        .bind(node_id)
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::doing("reading notes"))?;
+    Ok(notes.flatten().unwrap_or_default())
+}
+
+/// Writes a node's notes.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_notes(
+    connection: &mut SqliteConnection,
+    node_id: &str,
+    notes: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE node SET notes = $2 WHERE id = $1")
+        .bind(node_id)
+        .bind((!notes.is_empty()).then_some(notes))
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("writing notes"))?;
+    Ok(())
+}
+
 const HOST_COLUMNS: &str = "host.id, host.no, host.public_key, host.state, host.token_id, host.hostname, \
     host.agent_version, host.interval_s, host.enrolled_at_ms, host.facts, host.facts_digest, host.collectors, host.suggested, \
-    node.id AS node_id, node.name AS node_name, node.system, node.cluster, node.node_role, node.placed_by, \
+    node.id AS node_id, node.name AS node_name, node.system, node.cluster, node.node_role, node.placed_by, node.tags AS given_tags, \
     (SELECT allows_suggestions FROM enrollment_token WHERE enrollment_token.id = host.token_id) AS allows_suggestions";
 
 fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
@@ -189,6 +256,7 @@ fn host(row: &sqlx::sqlite::SqliteRow) -> Result<HostRecord, StoreError> {
         node_role: row.get("node_role"),
         placed_by: PlacedBy::from_stored(row.get("placed_by"))
             .ok_or_else(|| corrupt("who placed it is unknown"))?,
+        tags: given_tags(row.get("given_tags")).map_err(|detail| corrupt(&detail))?,
         allows_suggestions: row.get::<Option<i64>, _>("allows_suggestions") == Some(1),
         id,
     })
@@ -225,6 +293,21 @@ pub async fn find_host_by_key(
     .await
     .map_err(StoreError::doing("reading a host"))?;
     row.as_ref().map(host).transpose()
+}
+
+/// What a host was last called, whatever became of it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_host_name(pool: &SqlitePool, id: &str) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT COALESCE(node.name, host.hostname) FROM host JOIN node ON node.host_id = host.id AND node.kind = 'host' \
+         WHERE host.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
+    .map_err(StoreError::doing("reading a host's name"))
 }
 
 /// The next free number for samples.

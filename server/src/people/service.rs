@@ -48,7 +48,7 @@ impl Caller {
     /// A signed-in person.
     pub fn person(name: &str, role: Role) -> Self {
         Self {
-            actor: Actor::Person(name.to_owned()),
+            actor: Actor::person(name),
             role,
         }
     }
@@ -124,6 +124,14 @@ fn check_person(name: &str, password: &str) -> Result<String, OpsError> {
             detail,
         });
     }
+    // The log would not tell a person of this name from the server itself.
+    if name == "server" {
+        errors.push(FieldError {
+            field: "user".to_owned(),
+            detail: "`server` is how this server calls itself in the log: choose another name"
+                .to_owned(),
+        });
+    }
     if let Err(detail) = check_password(&name, password) {
         errors.push(FieldError {
             field: "password".to_owned(),
@@ -196,7 +204,7 @@ pub async fn create_first_admin(
         ));
     }
     let name = check_person(name, &password)?;
-    let actor = Actor::Person(name.clone());
+    let actor = Actor::person(&name);
     let person = insert_person(
         ops,
         &actor,
@@ -369,7 +377,7 @@ pub async fn begin_session(ops: &Ops, person: &PersonRecord) -> Result<String, O
     store::insert_session(&mut tx, &digest(token.as_bytes()), &person.id, now.0).await?;
     let event = NewEvent {
         at: now,
-        actor: &Actor::Person(person.name.clone()),
+        actor: &Actor::person(&person.name),
         verb: "signed in",
         subject: person.name.clone(),
         node_id: None,
@@ -416,7 +424,7 @@ pub async fn end_session(ops: &Ops, token: &str, name: &str) -> Result<(), OpsEr
     store::delete_session(&mut tx, &digest(token.as_bytes())).await?;
     let event = NewEvent {
         at: ops.clock.now(),
-        actor: &Actor::Person(name.to_owned()),
+        actor: &Actor::person(name),
         verb: "signed out",
         subject: name.to_owned(),
         node_id: None,

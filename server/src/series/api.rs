@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{SeriesKey, service};
 use crate::error::{FieldError, OpsError};
 use crate::fleet::list::Matcher;
-use crate::fleet::rows::node_row;
+use crate::fleet::live::NodeLive;
+use crate::fleet::rows::row_of;
 use crate::fleet::service::{find_node, is_of};
 use crate::ops::Ops;
 use crate::web::query::{ListQuery, Params};
@@ -264,10 +265,17 @@ pub async fn list(
     let now_ms = ops.clock.now().0;
     let matcher = Matcher::new(&ops, &filter);
     let monotonic = ops.clock.monotonic();
-    let mut found = ops.live.nodes();
-    found.retain(|node| matcher.lets_through(&node_row(node, monotonic)));
-    found.sort_by(|a, b| a.id().cmp(b.id()));
-    let (found, next_cursor) = page.take(found, |node| node.id().to_owned());
+    let mut found: Vec<String> = Vec::new();
+    ops.live.for_each_node(|host, server| {
+        let row = row_of(host, server, monotonic);
+        if matcher.lets_through(&row) {
+            found.push(row.id);
+        }
+    });
+    found.sort();
+    let (found, next_cursor) = page.take(found, String::clone);
+    // Removed meanwhile: no longer one that matches.
+    let found: Vec<NodeLive> = found.iter().filter_map(|id| ops.live.node(id)).collect();
     // Wrong parameters are wrong also where no node matches.
     request.request(now_ms, 1)?;
     let mut items = Vec::new();

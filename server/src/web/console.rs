@@ -11,6 +11,7 @@ use domain::access::Action;
 use crate::enroll::service::{self as enroll, NewToken};
 use crate::enroll::store::TokenRecord;
 use crate::error::OpsError;
+use crate::events::{Actor, PersonActor};
 use crate::fleet;
 use crate::ops::Ops;
 use crate::people;
@@ -84,7 +85,14 @@ impl Console {
 
 /// The same person, as services know them.
 pub fn caller(who: &Operator) -> Caller {
-    Caller::person(&who.name, who.role)
+    Caller {
+        actor: Actor::Person(PersonActor {
+            name: who.name.clone(),
+            address: who.address.clone(),
+            request_id: who.request_id.clone(),
+        }),
+        role: who.role,
+    }
 }
 
 #[async_trait::async_trait]

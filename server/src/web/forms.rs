@@ -12,6 +12,7 @@ use super::pages::{self, Extra};
 use crate::auth::gate::percent_encode;
 use crate::enroll::service::{self as enroll, NewToken};
 use crate::error::{FieldError, OpsError};
+use crate::fleet::labels::{self, LabelsForm};
 use crate::fleet::servers::{self, arrange::Arrangement};
 use crate::ops::Ops;
 
@@ -59,8 +60,8 @@ pub async fn add_node(
             let path = format!("/nodes/add?token={}", made.id);
             let created = Some(ops.console().created(made).await);
             let extra = Extra {
-                feedback: None,
                 created,
+                ..Extra::default()
             };
             pages::answer_form(&ops, &path, &headers, Some(operator), StatusCode::OK, extra).await
         }
@@ -79,7 +80,7 @@ pub async fn add_node(
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             pages::answer_form(&ops, "/nodes/add", &headers, Some(operator), status, extra).await
         }
@@ -137,7 +138,31 @@ pub async fn arrange(
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
+            };
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /nodes/{id}/labels`: a node's tags and notes.
+pub async fn labels(
+    State(ops): State<Ops>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<LabelsForm>,
+) -> Response {
+    let page = format!("/nodes/{}", percent_encode(&id));
+    match labels::change(&ops, &caller(&operator), &id, &form).await {
+        Ok(()) => Redirect::to(&format!("{page}#labels")).into_response(),
+        Err(OpsError::Invalid(fields)) => {
+            let feedback = refused(fields, [("tags", form.tags), ("notes", form.notes)]);
+            let extra = Extra {
+                feedback: Some(feedback),
+                ..Extra::default()
             };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
@@ -211,6 +236,7 @@ pub struct ClusterSettingsForm {
     min_available: String,
     role_order: String,
     notes: String,
+    tags: String,
 }
 
 impl Default for ClusterSettingsForm {
@@ -221,6 +247,7 @@ impl Default for ClusterSettingsForm {
             min_available: default.min_available,
             role_order: default.role_order,
             notes: default.notes,
+            tags: default.tags,
         }
     }
 }
@@ -238,6 +265,7 @@ pub async fn cluster_settings(
         min_available: form.min_available,
         role_order: form.role_order,
         notes: form.notes,
+        tags: form.tags,
     };
     let page = format!("/clusters/{}/settings", percent_encode(&slug));
     let who = caller(&operator);
@@ -253,11 +281,12 @@ pub async fn cluster_settings(
                 ("min_available", asked.min_available),
                 ("role_order", asked.role_order),
                 ("notes", asked.notes),
+                ("tags", asked.tags),
             ];
             let feedback = refused(fields, kept);
             let extra = Extra {
                 feedback: Some(feedback),
-                created: None,
+                ..Extra::default()
             };
             pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use app::account::view::FormFeedback;
 use app::backend::{Backend, Operator};
 use app::enroll::view::CreatedToken;
+use app::fleet::view::BulkReport;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -22,6 +23,8 @@ pub struct Extra {
     pub feedback: Option<FormFeedback>,
     /// The token it made.
     pub created: Option<CreatedToken>,
+    /// What became of a change of many nodes.
+    pub bulk: Option<BulkReport>,
 }
 
 /// What every page and server function is given.
@@ -36,6 +39,9 @@ pub fn context(console: Arc<Console>) -> impl Fn() + Clone + Send + Sync + 'stat
             if let Some(extra) = parts.extensions.get::<Extra>() {
                 if let Some(feedback) = &extra.feedback {
                     provide_context(feedback.clone());
+                }
+                if let Some(bulk) = &extra.bulk {
+                    provide_context(bulk.clone());
                 }
                 if let Some(created) = &extra.created {
                     provide_context(created.clone());
@@ -90,7 +96,7 @@ pub async fn render_again(
 ) -> Response {
     let extra = Extra {
         feedback: Some(feedback),
-        created: None,
+        ..Extra::default()
     };
     answer_form(ops, path, headers, None, status, extra).await
 }

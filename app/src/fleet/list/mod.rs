@@ -7,9 +7,11 @@
 mod cells;
 mod filter;
 mod order;
+mod selection;
 mod table;
 mod views;
 
+pub use filter::hidden;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
@@ -38,6 +40,7 @@ pub fn NodesListPage() -> impl IntoView {
     let data = Resource::new_blocking(move || query.get(), api::list_nodes);
     follow(move || LiveTopic::Nodes { query: query.get() });
     provide_context(order::Sorting::new());
+    provide_context(selection::Selection::new());
     view! {
         <PageHeader title="Nodes"><a class="button button-primary" href="/nodes/add"><Icon name="plus" />"Add a node"</a></PageHeader>
         <filter::FilterForm query />
@@ -73,6 +76,7 @@ fn page(page: &NodesPage, now_ms: i64) -> AnyView {
         <div class="list-tools">
             {filter::facets(page)}
             {views::tools(page)}
+            {selection::menu(page)}
         </div>
         {notes}
         {body}

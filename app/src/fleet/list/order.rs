@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use leptos::prelude::*;
 
+use super::selection::Selection;
 use crate::fleet::view::{LiveUpdate, NodesPage};
 
 /// Whether the next rows may take their places; a context of the page.
@@ -56,8 +57,11 @@ fn is_of_same_list(now: &NodesPage, next: &NodesPage) -> bool {
     now.query.at_page(query.page) == *query && (now.query.page == query.page || is_last)
 }
 
-/// The pointer or focus is among the rows, or they were scrolled.
+/// The pointer or focus is among the rows, some are ticked, or they were scrolled.
 fn is_somebody_there() -> bool {
+    if use_context::<Selection>().is_some_and(Selection::is_any) {
+        return true;
+    }
     let document = document();
     let found = |selector: &str| document.query_selector(selector).ok().flatten();
     if found(".nodes-scroll tbody:hover, .nodes-scroll tbody:focus-within").is_some() {

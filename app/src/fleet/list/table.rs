@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::cells;
 use super::order::Sorting;
+use super::selection;
 use crate::fleet::columns::Column;
 use crate::fleet::view::{NodeRow, NodesPage, NodesQuery, Total};
 use crate::fleet::words::is_current;
@@ -29,7 +30,7 @@ pub fn table(page: &NodesPage, now_ms: i64) -> AnyView {
         {kept}
         <div class="table-scroll nodes-scroll" tabindex="0" role="region" aria-label="Nodes">
             <table class="nodes">
-                <thead><tr>{heads}</tr></thead>
+                <thead><tr>{selection::tick_all(page)}{heads}</tr></thead>
                 <tbody>{rows}</tbody>
                 {foot}
             </table>
@@ -83,7 +84,8 @@ fn table_row(page: &NodesPage, columns: &[Column], row: &NodeRow, now_ms: i64) -
         .iter()
         .map(|column| cell(*column, row, recent, now_ms))
         .collect();
-    view! { <tr data-current=is_current(row).then_some("")>{cells}</tr> }.into_any()
+    view! { <tr data-current=is_current(row).then_some("")>{selection::tick(row)}{cells}</tr> }
+        .into_any()
 }
 
 fn cell(column: Column, row: &NodeRow, recent: Option<&[Option<u8>]>, now_ms: i64) -> AnyView {
@@ -132,7 +134,7 @@ fn foot(page: &NodesPage, columns: &[Column]) -> AnyView {
                     view! { <td data-column=column.key() data-number=number data-label=label(*column) title=known>{text}</td> }.into_any()
                 })
                 .collect();
-            view! { <tr>{cells}</tr> }
+            view! { <tr><td data-column="tick"></td>{cells}</tr> }
         })
         .collect();
     view! { <tfoot>{rows}</tfoot> }.into_any()

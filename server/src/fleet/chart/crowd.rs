@@ -4,12 +4,14 @@
 //! is known is a gap and no line goes through it; a node that is not known at an instant is no part of that instant's
 //! median; at most three nodes are named (`domain::fleet::outlier`).
 
+use app::fleet::readout::ChartPoints;
 use app::fleet::view::Chart;
 use domain::fleet::outlier::{band, outliers};
 use domain::metric::series::{GAP_STEPS, Gap};
 
 use super::lines::{Drawn, Point};
 use super::panels::{Kind, Panel, Shown, Style};
+use super::readout::points_of;
 use super::{Window, absent, drawn};
 
 /// What is asked about many nodes.
@@ -104,19 +106,19 @@ impl Grid {
     }
 }
 
-/// Draws one question about many nodes.
+/// Draws one question about many nodes, and gives its points for reading it.
 pub fn draw_crowd(
     question: &Question,
     window: &Window<'_>,
     grid: &Grid,
     tracks: &[Track],
-) -> Chart {
+) -> (Chart, Option<ChartPoints>) {
     let panel = question.panel();
     if tracks
         .iter()
         .all(|track| track.cells.iter().all(Option::is_none))
     {
-        return absent(&panel, window, question.absent);
+        return (absent(&panel, window, question.absent), None);
     }
     let known: Vec<(usize, Point)> = (0..grid.columns)
         .filter_map(|column| Some((column, middle(tracks, column, window, grid)?)))
@@ -166,8 +168,10 @@ pub fn draw_crowd(
             step_ms: grid.step_ms,
         });
     }
-    drawn(&panel, window, &lines, gaps)
-        .unwrap_or_else(|| absent(&panel, window, "This chart could not be drawn."))
+    let points = points_of(&panel, window, &lines, gaps.clone());
+    let chart = drawn(&panel, window, &lines, gaps)
+        .unwrap_or_else(|| absent(&panel, window, "This chart could not be drawn."));
+    (chart, points)
 }
 
 fn middle(tracks: &[Track], column: usize, window: &Window<'_>, grid: &Grid) -> Option<Point> {
@@ -293,7 +297,7 @@ mod tests {
             .map(|(place, name)| track(name, &[Some(0.20 + place as f64 / 100.0); 10]))
             .collect();
         tracks.push(track("hot <b>", &[Some(0.95); 10]));
-        let chart = draw_crowd(&QUESTION, &window(), &grid, &tracks);
+        let chart = draw_crowd(&QUESTION, &window(), &grid, &tracks).0;
         let labels: Vec<&str> = chart
             .series
             .iter()
@@ -323,7 +327,7 @@ mod tests {
             "a",
             &[some, some, some, none, none, none, none, some, some, some],
         );
-        let one = draw_crowd(&QUESTION, &window(), &grid, std::slice::from_ref(&half));
+        let one = draw_crowd(&QUESTION, &window(), &grid, std::slice::from_ref(&half)).0;
         let gaps: Vec<(i64, i64)> = one
             .gaps
             .iter()
@@ -337,7 +341,7 @@ mod tests {
             &[half, track("b", &[some; 10])],
         );
         assert!(both.gaps.is_empty());
-        let silent = draw_crowd(&QUESTION, &window(), &grid, &[track("a", &[none; 10])]);
+        let silent = draw_crowd(&QUESTION, &window(), &grid, &[track("a", &[none; 10])]).0;
         assert_eq!(silent.absent.as_deref(), Some("Nobody tells."));
     }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use app::fleet::readout::{ChartPoints, LinePoints};
 
-use super::lines;
+use domain::metric::Gap;
+
+use super::lines::{self, Drawn};
 use super::panels::Panel;
 use super::{Input, Window};
 
@@ -14,20 +16,43 @@ use super::{Input, Window};
 pub fn readout(panel: &Panel, window: &Window<'_>, inputs: &[Input<'_>]) -> Option<ChartPoints> {
     let chosen = lines::choose(panel, window, inputs);
     let step_s = chosen.step_s()?;
+    let gaps = lines::common_gaps(chosen.lines.iter().map(|line| line.gaps.as_slice()));
+    Some(points(panel, window, &chosen.lines, step_s, gaps))
+}
+
+/// The points of lines that are drawn already; `None` when there are none.
+pub fn points_of(
+    panel: &Panel,
+    window: &Window<'_>,
+    lines: &[Drawn],
+    gaps: Vec<Gap>,
+) -> Option<ChartPoints> {
+    let step_ms = lines.first()?.step_ms;
+    let step_s = u32::try_from(step_ms / 1_000).unwrap_or(u32::MAX).max(1);
+    Some(points(panel, window, lines, step_s, gaps))
+}
+
+fn points(
+    panel: &Panel,
+    window: &Window<'_>,
+    drawn: &[Drawn],
+    step_s: u32,
+    gaps: Vec<Gap>,
+) -> ChartPoints {
     let mut at: BTreeMap<u32, Vec<Option<f32>>> = BTreeMap::new();
-    for (place, line) in chosen.lines.iter().enumerate() {
+    for (place, line) in drawn.iter().enumerate() {
         for point in &line.points {
             let seconds = (point.t_ms - window.from_ms).max(0) / 1000;
             let row = at
                 .entry(u32::try_from(seconds).unwrap_or(u32::MAX))
-                .or_insert_with(|| vec![None; chosen.lines.len()]);
+                .or_insert_with(|| vec![None; drawn.len()]);
             if let Some(cell) = row.get_mut(place) {
                 *cell = Some(four_digits(point.mean));
             }
         }
     }
     let lines = (1..)
-        .zip(&chosen.lines)
+        .zip(drawn)
         .enumerate()
         .map(|(place, (color, line))| LinePoints {
             label: line.label.clone(),
@@ -38,14 +63,14 @@ pub fn readout(panel: &Panel, window: &Window<'_>, inputs: &[Input<'_>]) -> Opti
                 .collect(),
         })
         .collect();
-    Some(ChartPoints {
+    ChartPoints {
         key: panel.key.to_owned(),
         kind: panel.kind.into(),
         step_s,
         at_s: at.into_keys().collect(),
         lines,
-        gaps: lines::common_gaps(chosen.lines.iter().map(|line| line.gaps.as_slice())),
-    })
+        gaps,
+    }
 }
 
 /// More than a line of text shows, and half the bytes.

@@ -40,6 +40,9 @@ pub struct Cluster {
     pub counts: std::collections::BTreeMap<&'static str, u32>,
     /// What runs there.
     pub versions: Vec<Version>,
+    /// Tags.
+    #[schema(value_type = Object)]
+    pub tags: std::collections::BTreeMap<String, String>,
     /// Mean over nodes that report, 0..=1.
     pub cpu_used_ratio: Option<f64>,
     /// Mean over nodes that report, 0..=1.
@@ -75,6 +78,7 @@ impl From<ClusterSummary> for Cluster {
             system: summary.system,
             environment: summary.environment,
             kind: summary.kind.as_str(),
+            tags: summary.tags,
             status: rollup.status.map(domain::fleet::Status::as_str),
             reason: summary.reason,
             nodes: rollup.members,

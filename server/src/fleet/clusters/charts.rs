@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use app::clusters::view::ClusterCharts;
+use app::fleet::readout::PointSet;
 use app::fleet::view::{NodeRow, RangeQuery};
 use domain::chart::range;
 use domain::metric::{Metric, SeriesRequest, Slice};
+use domain::text::clean_label;
 use domain::time::Timestamp;
 use futures::{StreamExt, TryStreamExt};
 
@@ -162,11 +164,15 @@ struct HostSeries {
     slices: BTreeMap<SeriesKey, Slice>,
 }
 
-/// A cluster's charts, drawn.
+/// A cluster's charts, drawn, and the numbers behind them.
 ///
 /// # Errors
 /// No such cluster, or the database.
-pub async fn charts(ops: &Ops, slug: &str, query: &RangeQuery) -> Result<ClusterCharts, OpsError> {
+pub async fn charts(
+    ops: &Ops,
+    slug: &str,
+    query: &RangeQuery,
+) -> Result<(ClusterCharts, PointSet), OpsError> {
     super::service::find(ops, slug).await?;
     let now = ops.clock.now();
     let window = range::window(&query.range, &query.from, &query.to, now);
@@ -193,7 +199,21 @@ pub async fn charts(ops: &Ops, slug: &str, query: &RangeQuery) -> Result<Cluster
             Some((row.id.clone(), row.name.clone(), target))
         })
         .collect();
-    let events = events::store::list_of_cluster(ops.state.read(), slug, ANNOTATIONS_MAX).await?;
+    let mut events =
+        events::store::list_of_cluster(ops.state.read(), slug, None, ANNOTATIONS_MAX).await?;
+    events.retain(|event| (window.from_ms..window.to_ms).contains(&event.at_ms));
+    let events = events::service::rows(ops, events).await?;
+    let metric = QUESTIONS
+        .iter()
+        .map(|(question, _)| question.key)
+        .find(|key| *key == query.metric);
+    if metric.is_none() && !query.metric.is_empty() {
+        let shown = clean_label(&query.metric.chars().take(40).collect::<String>());
+        notes.push(format!(
+            "Nodes cannot be shown by `{shown}`; they are shown by processor use."
+        ));
+    }
+    let metric = metric.unwrap_or(CPU.key).to_owned();
     let (slug, zone_minutes) = (slug.to_owned(), query.zone_minutes);
     let drawing = tokio::task::spawn_blocking(move || {
         let interval_s = nodes.iter().map(|(_, _, target)| target.interval_s).max();
@@ -206,20 +226,29 @@ pub async fn charts(ops: &Ops, slug: &str, query: &RangeQuery) -> Result<Cluster
             node: &slug,
             zone_minutes,
         };
-        let (charts, heatmap) = draw(&frame, &nodes, &read);
-        ClusterCharts {
+        let drawn = draw(&frame, &nodes, &read, &metric);
+        let points = PointSet {
+            from_ms: window.from_ms,
+            to_ms: window.to_ms,
+            charts: drawn.points,
+        };
+        let charts = ClusterCharts {
             from_ms: window.from_ms,
             to_ms: window.to_ms,
             label: window.label.clone(),
             notes,
-            charts,
-            heatmap,
-            events: events
-                .into_iter()
-                .filter(|event| (window.from_ms..window.to_ms).contains(&event.at_ms))
-                .map(events::service::row)
+            metrics: drawn
+                .charts
+                .iter()
+                .filter(|chart| chart.absent.is_none())
+                .map(|chart| (chart.key.clone(), chart.title.clone()))
                 .collect(),
-        }
+            metric,
+            charts: drawn.charts,
+            heatmap: drawn.heatmap,
+            events,
+        };
+        (charts, points)
     });
     drawing.await.map_err(|error| {
         tracing::error!(%error, "drawing a cluster's charts failed");
@@ -274,14 +303,20 @@ async fn read(
         .await
 }
 
+/// All that is drawn from one reading.
+struct Drawing {
+    charts: Vec<app::fleet::view::Chart>,
+    points: Vec<app::fleet::readout::ChartPoints>,
+    heatmap: Option<app::clusters::view::Heatmap>,
+}
+
+/// `metric` is the key of the question whose heatmap is drawn.
 fn draw(
     frame: &Window<'_>,
     nodes: &[(String, String, Target)],
     read: &BTreeMap<i64, BTreeMap<SeriesKey, Slice>>,
-) -> (
-    Vec<app::fleet::view::Chart>,
-    Option<app::clusters::view::Heatmap>,
-) {
+    metric: &str,
+) -> Drawing {
     let step_s = read
         .values()
         .flat_map(|slices| slices.values())
@@ -294,8 +329,7 @@ fn draw(
         i64::from(step_s) * 1000,
         COLUMNS_MAX,
     );
-    let mut charts = Vec::new();
-    let mut heatmap = None;
+    let (mut charts, mut points, mut heatmap) = (Vec::new(), Vec::new(), None);
     for (question, source) in QUESTIONS {
         let (mut ids, mut tracks) = (Vec::new(), Vec::new());
         for (id, name, target) in nodes {
@@ -308,12 +342,18 @@ fn draw(
                 tracks.push(track(name, &grid, &series));
             }
         }
-        if question.key == CPU.key {
+        if question.key == metric {
             heatmap = draw_heatmap(&question, frame, &grid, &ids, &tracks);
         }
-        charts.push(draw_crowd(&question, frame, &grid, &tracks));
+        let (chart, read) = draw_crowd(&question, frame, &grid, &tracks);
+        charts.push(chart);
+        points.extend(read);
     }
-    (charts, heatmap)
+    Drawing {
+        charts,
+        points,
+        heatmap,
+    }
 }
 
 /// The sum of some series on the grid. Extremes of several do not add up, so theirs are the sum of the means.

@@ -10,6 +10,7 @@ use app::clusters::view::{
     NamedValue, RoleGroup, Signals,
 };
 use app::error::UiError;
+use app::fleet::readout::PointSet;
 use app::fleet::view::{NodeRow, RangeQuery, StatusCounts};
 use domain::access::{Action, Role, authorize};
 use domain::fleet::outlier::median;
@@ -19,7 +20,9 @@ use super::store::{self, ClusterRecord};
 use super::summary::{Roster, cells, is_seen, silences};
 use super::targets::targets;
 use crate::error::{FieldError, OpsError, StoreError};
-use crate::events::{self, NewEvent};
+use crate::events::service::Scope;
+use crate::events::{self, BeforeAfter, NewEvent};
+use crate::fleet::markdown;
 use crate::fleet::service::rows;
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -28,7 +31,7 @@ use crate::web::console::Console;
 /// Nodes of one cluster that its own page still shows one by one.
 const CELLS_MAX: usize = 300;
 /// Events on a cluster's page.
-const EVENTS_MAX: u32 = 12;
+const EVENTS_MAX: usize = 12;
 
 #[async_trait::async_trait]
 impl ClustersPort for Console {
@@ -53,7 +56,17 @@ impl ClustersPort for Console {
         range: RangeQuery,
     ) -> Result<ClusterCharts, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(super::charts::charts(self.ops(), slug, &range).await?)
+        Ok(super::charts::charts(self.ops(), slug, &range).await?.0)
+    }
+
+    async fn cluster_points(
+        &self,
+        who: &Operator,
+        slug: &str,
+        range: RangeQuery,
+    ) -> Result<PointSet, UiError> {
+        who.may(Action::ViewFleet)?;
+        Ok(super::charts::charts(self.ops(), slug, &range).await?.1)
     }
 }
 
@@ -182,7 +195,6 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
     let members = roster.of(slug);
     let counting: Vec<&NodeRow> = members.iter().copied().filter(|row| row.counts).collect();
     let (found, _) = silences(&all);
-    let happened = events::store::list_of_cluster(ops.state.read(), slug, EVENTS_MAX).await?;
     Ok(ClusterDetail {
         now_ms: ops.clock.now().0,
         summary: roster.summary_with(record, CELLS_MAX),
@@ -192,7 +204,9 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
             .map(|other| other.slug.clone())
             .collect(),
         settings: ClusterForm::from(&record.settings),
+        notes_html: markdown::render(&record.settings.notes),
         may_change: authorize(role, Action::ArrangeFleet).is_ok(),
+        console: console(&counting),
         signals: signals(ops, &counting),
         roles: roles(&record.settings, &counting),
         members: listed(&record.settings, members),
@@ -206,8 +220,22 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
                 domain::fleet::silence::Scope::Cluster(cluster) => cluster == slug,
             })
             .collect(),
-        events: happened.into_iter().map(events::service::row).collect(),
+        events: events::service::changes(ops, Scope::Cluster(slug), EVENTS_MAX).await?,
     })
+}
+
+/// The console that a cluster is managed by: its manager's, else that of the first node that has one.
+fn console(members: &[&NodeRow]) -> Option<(String, String)> {
+    let is_manager = |row: &NodeRow| {
+        let names = [&row.role, &row.sub_domain];
+        let is_named = |name: &String| ["manager", "mgt"].iter().any(|part| name.contains(part));
+        names.into_iter().flatten().any(is_named)
+    };
+    let with_console = || members.iter().filter(|row| row.console_url.is_some());
+    let row = with_console()
+        .find(|row| is_manager(row))
+        .or_else(|| with_console().next())?;
+    Some((row.name.clone(), row.console_url.clone()?))
 }
 
 /// The four signals; silent nodes do not count, their values are old.
@@ -310,6 +338,13 @@ fn listed(settings: &ClusterSettings, members: &[&NodeRow]) -> Vec<Member> {
             memory_used_ratio: row.now.memory_used_ratio,
             connections: row.now.connections,
             last_report_at_ms: row.last_report_at_ms,
+            address: row.address.clone(),
+            sub_domain: row.sub_domain.clone(),
+            console_url: row.console_url.clone(),
+            uptime_s: row.now.uptime_s,
+            memory_total_bytes: row.now.memory_total_bytes,
+            memory_available_bytes: row.now.memory_available_bytes,
+            threads: row.now.threads,
         })
         .collect()
 }
@@ -350,7 +385,11 @@ pub async fn change_settings(
         node_id: None,
         detail: changes.join(", "),
     };
-    events::store::append(&mut tx, event).await?;
+    let change = BeforeAfter {
+        before: before.settings.in_words(),
+        after: settings.in_words(),
+    };
+    events::store::append_change(&mut tx, event, change).await?;
     tx.commit()
         .await
         .map_err(StoreError::doing("committing a cluster's settings"))?;

@@ -19,7 +19,7 @@ pub struct ClusterRecord {
 }
 
 const COLUMNS: &str = "cluster.slug, cluster.system, system.environment, cluster.kind, cluster.min_available, \
-    cluster.role_order, cluster.notes";
+    cluster.role_order, cluster.notes, cluster.tags";
 
 fn cluster(row: &sqlx::sqlite::SqliteRow) -> Result<ClusterRecord, StoreError> {
     let slug: String = row.get("slug");
@@ -48,6 +48,12 @@ fn cluster(row: &sqlx::sqlite::SqliteRow) -> Result<ClusterRecord, StoreError> {
                 .map(str::to_owned)
                 .collect(),
             notes: row.get::<Option<String>, _>("notes").unwrap_or_default(),
+            tags: row
+                .get::<Option<String>, _>("tags")
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .map_err(|error| corrupt(error.to_string()))?
+                .unwrap_or_default(),
         },
         slug,
     })
@@ -94,15 +100,23 @@ pub async fn set_settings(
     slug: &str,
     settings: &ClusterSettings,
 ) -> Result<(), StoreError> {
+    let tags = (!settings.tags.is_empty())
+        .then(|| serde_json::to_string(&settings.tags))
+        .transpose()
+        .map_err(|error| StoreError::Corrupt {
+            what: format!("tags of cluster {slug}"),
+            detail: error.to_string(),
+        })?;
     let or_null = |text: String| (!text.is_empty()).then_some(text);
     sqlx::query(
-        "UPDATE cluster SET kind = $2, min_available = $3, role_order = $4, notes = $5 WHERE slug = $1",
+        "UPDATE cluster SET kind = $2, min_available = $3, role_order = $4, notes = $5, tags = $6 WHERE slug = $1",
     )
     .bind(slug)
     .bind(settings.kind.as_str())
     .bind(settings.min_available.map(|minimum| minimum.to_string()))
     .bind(or_null(settings.role_order.join(",")))
     .bind(or_null(settings.notes.clone()))
+    .bind(tags)
     .execute(connection)
     .await
     .map_err(StoreError::doing("writing a cluster's settings"))?;

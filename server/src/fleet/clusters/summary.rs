@@ -69,6 +69,7 @@ impl<'a> Roster<'a> {
             environment: record.environment.clone(),
             slug: record.slug.clone(),
             kind: record.settings.kind,
+            tags: record.settings.tags.clone(),
             reason: rollup.reason("nodes"),
             rollup,
             cells: if members.len() <= cells_max {

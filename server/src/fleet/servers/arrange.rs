@@ -6,7 +6,7 @@ use domain::text::{clean_label, is_slug};
 
 use super::store::{self, Place, PlacedBy};
 use crate::error::{FieldError, OpsError, StoreError};
-use crate::events::{self, NewEvent};
+use crate::events::{self, BeforeAfter, NewEvent};
 use crate::fleet::live::NodeLive;
 use crate::fleet::store::ensure_cluster;
 use crate::ops::Ops;
@@ -138,6 +138,17 @@ fn find(ops: &Ops, node_id: &str) -> Result<NodeLive, OpsError> {
         .ok_or_else(|| OpsError::not_found("node", node_id))
 }
 
+/// For the log's "before" and "after".
+fn in_words(cluster: &str, role: Option<&str>, name: Option<&str>) -> String {
+    let mut words = format!("cluster: {cluster}");
+    for (what, text) in [("role", role), ("name", name)] {
+        if let Some(text) = text {
+            words.push_str(&format!("\n{what}: {text}"));
+        }
+    }
+    words
+}
+
 async fn put(
     ops: &Ops,
     who: &Caller,
@@ -164,7 +175,19 @@ async fn put(
         node_id: Some(node.id()),
         detail,
     };
-    events::store::append(&mut tx, event).await?;
+    let (role, name) = match &node.server {
+        Some(server) => (&server.node_role, &server.node_name),
+        None => (&node.host.record.node_role, &node.host.record.node_name),
+    };
+    let change = BeforeAfter {
+        before: in_words(node.cluster(), role.as_deref(), name.as_deref()),
+        after: in_words(
+            &place.cluster,
+            place.node_role.as_deref(),
+            place.node_name.as_deref(),
+        ),
+    };
+    events::store::append_change(&mut tx, event, change).await?;
     tx.commit()
         .await
         .map_err(StoreError::doing("committing a node's place"))?;

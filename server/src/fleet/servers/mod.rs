@@ -9,7 +9,7 @@ pub mod store;
 
 use std::collections::BTreeMap;
 
-use domain::fleet::{Admission, ServerFacts, ServerState, place, server_changes};
+use domain::fleet::{Admission, GivenTags, ServerFacts, ServerState, place, server_changes};
 use domain::id::NodeId;
 use domain::time::Timestamp;
 
@@ -223,6 +223,7 @@ fn first_seen(
         cluster: placement.cluster,
         node_role: placement.role,
         admission: placement.admission,
+        tags: GivenTags::new(),
         found_at_ms: now.0,
         facts,
     }

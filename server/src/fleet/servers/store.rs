@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use domain::fleet::{Admission, ServerFacts};
+use domain::fleet::{Admission, GivenTags, ServerFacts};
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::error::StoreError;
@@ -54,6 +54,8 @@ pub struct ServerRecord {
     pub admission: Admission,
     /// Who said where it belongs.
     pub placed_by: PlacedBy,
+    /// What people said about tags, over those of its host.
+    pub tags: GivenTags,
     /// When it was first found, by the server's clock.
     pub found_at_ms: i64,
     /// As its agent last told it.
@@ -69,7 +71,7 @@ pub type Servers = BTreeMap<String, Arc<ServerRecord>>;
 /// When the database refuses or a row is corrupt.
 pub async fn list_servers(pool: &SqlitePool) -> Result<HashMap<String, Servers>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, host_id, name, system, cluster, node_role, admission, placed_by, created_at_ms, server_key, facts \
+        "SELECT id, host_id, name, system, cluster, node_role, admission, placed_by, created_at_ms, server_key, facts, tags \
          FROM node WHERE server_key IS NOT NULL AND removed_at_ms IS NULL",
     )
     .fetch_all(pool)
@@ -103,6 +105,7 @@ fn server(row: &sqlx::sqlite::SqliteRow) -> Result<ServerRecord, StoreError> {
             .ok_or_else(|| corrupt("its admission is unknown".to_owned()))?,
         placed_by: PlacedBy::from_stored(row.get("placed_by"))
             .ok_or_else(|| corrupt("who placed it is unknown".to_owned()))?,
+        tags: crate::fleet::store::given_tags(row.get("tags")).map_err(&corrupt)?,
         found_at_ms: row.get("created_at_ms"),
         facts: serde_json::from_str(&facts).map_err(|error| corrupt(error.to_string()))?,
         node_id,
@@ -126,7 +129,8 @@ pub async fn put_server(
         "INSERT INTO node (id, host_id, kind, name, node_role, system, cluster, created_at_ms, server_key, facts, admission, placed_by) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (host_id, server_key) WHERE server_key IS NOT NULL DO UPDATE SET id = $1, created_at_ms = $8, kind = $3, name = $4, node_role = $5, \
-         system = $6, cluster = $7, facts = $10, admission = $11, placed_by = $12, removed_at_ms = NULL",
+         system = $6, cluster = $7, facts = $10, admission = $11, placed_by = $12, removed_at_ms = NULL, \
+         tags = CASE WHEN node.id = $1 THEN node.tags END, notes = CASE WHEN node.id = $1 THEN node.notes END",
     )
     .bind(&server.node_id)
     .bind(host_id)

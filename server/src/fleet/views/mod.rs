@@ -16,9 +16,10 @@ use serde::Deserialize;
 
 use self::store::ViewRecord;
 use crate::error::{OpsError, StoreError};
-use crate::events::{self, Actor, NewEvent};
+use crate::events::{self, NewEvent};
 use crate::ops::Ops;
 use crate::random;
+use crate::web::console::caller;
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 60;
@@ -238,7 +239,7 @@ async fn log(
 ) -> Result<(), OpsError> {
     let event = NewEvent {
         at: ops.clock.now(),
-        actor: &Actor::Person(who.name.clone()),
+        actor: &caller(who).actor,
         verb,
         subject: format!("view {}", record.name),
         node_id: None,

@@ -1,0 +1,141 @@
+//! What a reader of the log needs to see one by one, and what is said better in one line with a count.
+//!
+//! Pure: called for every "what changed". The log itself keeps every entry; a line leads to all that it stands for.
+
+/// Entries of one kind that follow each other within so long are one burst.
+pub const BURST_GAP_MS: i64 = 5 * 60_000;
+/// Two of a kind are still told one by one.
+pub const BURST_LEAST: usize = 3;
+
+/// What folding looks at of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// What happened.
+    pub verb: &'a str,
+    /// When.
+    pub at_ms: i64,
+}
+
+/// Places of the entries that each line stands for, newest first in each, lines by their newest entry. `entries` are given
+/// newest first. Every place is in exactly one line.
+pub fn lines(entries: &[Entry<'_>]) -> Vec<Vec<usize>> {
+    let mut lines: Vec<Vec<usize>> = Vec::new();
+    // The line that a further entry of a kind would join.
+    let mut open: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for (place, entry) in entries.iter().enumerate() {
+        let joined = open.get(entry.verb).copied().filter(|line| {
+            let oldest = lines.get(*line).and_then(|line| line.last());
+            oldest
+                .and_then(|oldest| entries.get(*oldest))
+                .is_some_and(|oldest| oldest.at_ms.saturating_sub(entry.at_ms) <= BURST_GAP_MS)
+        });
+        match joined.and_then(|line| lines.get_mut(line)) {
+            Some(line) => line.push(place),
+            None => {
+                open.insert(entry.verb, lines.len());
+                lines.push(vec![place]);
+            }
+        }
+    }
+    let mut split: Vec<Vec<usize>> = lines
+        .into_iter()
+        .flat_map(|line| {
+            if line.len() < BURST_LEAST {
+                line.into_iter().map(|place| vec![place]).collect()
+            } else {
+                vec![line]
+            }
+        })
+        .collect();
+    split.sort_by_key(|line| line.first().copied());
+    split
+}
+
+/// Could an entry older than all of `entries` belong to one of the first `shown` lines? Then their counts are not known yet.
+pub fn may_grow(entries: &[Entry<'_>], lines: &[Vec<usize>], shown: usize) -> bool {
+    let Some(last) = entries.last() else {
+        return false;
+    };
+    lines.len() < shown
+        || lines.iter().take(shown).any(|line| {
+            let oldest = line.last().and_then(|oldest| entries.get(*oldest));
+            oldest.is_some_and(|oldest| oldest.at_ms.saturating_sub(last.at_ms) <= BURST_GAP_MS)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries<'a>(list: &[(&'a str, i64)]) -> Vec<Entry<'a>> {
+        list.iter()
+            .map(|(verb, minutes)| Entry {
+                verb,
+                at_ms: minutes * 60_000,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn bursts_are_one_line_and_pairs_are_not() {
+        for (what, given, wanted) in [
+            ("nothing", vec![], vec![]),
+            ("a pair", vec![("a", 9), ("a", 9)], vec![vec![0], vec![1]]),
+            (
+                "a burst with others between",
+                vec![("a", 9), ("b", 9), ("a", 8), ("c", 7), ("a", 6)],
+                vec![vec![0, 2, 4], vec![1], vec![3]],
+            ),
+            (
+                "a pause ends it",
+                vec![("a", 20), ("a", 19), ("a", 18), ("a", 12), ("a", 11)],
+                vec![vec![0, 1, 2], vec![3], vec![4]],
+            ),
+            (
+                "without a pause it goes on for any time",
+                vec![("a", 20), ("a", 15), ("a", 10), ("a", 5)],
+                vec![vec![0, 1, 2, 3]],
+            ),
+        ] {
+            assert_eq!(lines(&entries(&given)), wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_known_once_the_pause_behind_it_is_seen() {
+        let grows = |given: &[(&str, i64)], shown| {
+            let given = entries(given);
+            may_grow(&given, &lines(&given), shown)
+        };
+        assert!(!grows(&[], 3));
+        assert!(grows(&[("a", 9), ("b", 2)], 3), "there is room for more");
+        assert!(!grows(&[("a", 9), ("b", 2)], 1));
+        assert!(grows(&[("a", 9), ("b", 4)], 1));
+        assert!(grows(&[("a", 9), ("b", 2)], 2));
+    }
+
+    proptest! {
+        #[test]
+        fn every_entry_is_in_one_line(given in proptest::collection::vec((0usize..4, 0i64..8), 0..60)) {
+            let mut at_ms = 0;
+            let given: Vec<Entry<'_>> = given
+                .iter()
+                .map(|(verb, minutes)| {
+                    at_ms -= minutes * 60_000;
+                    Entry { verb: ["a", "b", "c", "d"][*verb], at_ms }
+                })
+                .collect();
+            let lines = lines(&given);
+            let mut places: Vec<usize> = lines.iter().flatten().copied().collect();
+            prop_assert!(lines.windows(2).all(|two| two[0][0] < two[1][0]));
+            for line in &lines {
+                prop_assert!(line.windows(2).all(|two| two[0] < two[1]));
+                prop_assert!(line.iter().all(|place| given[*place].verb == given[line[0]].verb));
+            }
+            places.sort_unstable();
+            prop_assert_eq!(places, (0..given.len()).collect::<Vec<_>>());
+        }
+    }
+}
