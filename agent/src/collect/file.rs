@@ -9,6 +9,9 @@ use std::path::PathBuf;
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const FIRST_BYTES: usize = 4096;
 const RELEASE_BYTES: usize = 64 * 1024;
+/// The kernel gives as many whole lines as fit into a page. What leaves room for a longer line than there is was all.
+const PAGE_BYTES: usize = 4096;
+const LINE_BYTES_MAX: usize = 1024;
 
 /// The file and what it last said.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub struct KeptFile {
     buffer: Vec<u8>,
     len: usize,
     read_at_ns: Option<u64>,
+    has_long_lines: bool,
 }
 
 impl KeptFile {
@@ -29,6 +33,15 @@ impl KeptFile {
             buffer: Vec::new(),
             len: 0,
             read_at_ns: None,
+            has_long_lines: false,
+        }
+    }
+
+    /// Of a file with lines of more than a kilobyte, such as mountinfo.
+    pub fn with_long_lines(path: PathBuf) -> Self {
+        Self {
+            has_long_lines: true,
+            ..Self::new(path)
         }
     }
 
@@ -88,9 +101,16 @@ impl KeptFile {
                     .resize((self.buffer.len() * 2).min(FILE_BYTES_MAX), 0);
                 continue;
             };
+            let room = free.len();
             match file.read_at(free, len as u64) {
                 Ok(0) => return Ok(len),
-                Ok(read) => len += read,
+                Ok(read) => {
+                    len += read;
+                    let is_all = read < room && read + LINE_BYTES_MAX <= PAGE_BYTES;
+                    if is_all && !self.has_long_lines {
+                        return Ok(len);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
