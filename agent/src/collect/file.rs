@@ -122,3 +122,48 @@ impl KeptFile {
 pub fn failed(path: &std::path::Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(path: PathBuf) -> [KeptFile; 2] {
+        [KeptFile::new(path.clone()), KeptFile::with_long_lines(path)]
+    }
+
+    #[test]
+    fn a_file_is_read_whole_whatever_its_length_and_again_from_its_beginning() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        let edge = PAGE_BYTES - LINE_BYTES_MAX;
+        let lens = [0, 1, edge - 1, edge, edge + 1, 4095, 4096, 4097, 100_000, 5];
+        for mut file in kept(path.clone()) {
+            for (at, len) in (1..).zip(lens) {
+                std::fs::write(&path, vec![b'x'; len]).unwrap();
+                assert_eq!(file.read(at).unwrap().len(), len);
+            }
+        }
+    }
+
+    /// The kernel gives what fits into a page and goes on at the next reading.
+    #[test]
+    fn a_file_of_the_kernel_that_is_longer_than_a_page_is_read_to_its_end() {
+        // Each has a stack of its own, which are two lines.
+        let threads: Vec<_> = (0..40)
+            .map(|_| {
+                let (tell, told) = std::sync::mpsc::channel::<()>();
+                (std::thread::spawn(move || told.recv()), tell)
+            })
+            .collect();
+        for mut file in kept("/proc/self/maps".into()) {
+            let bytes = file.read(1).unwrap();
+            assert!(bytes.len() > PAGE_BYTES, "{}", bytes.len());
+            let text = String::from_utf8_lossy(bytes);
+            assert!(text.contains("[stack]"), "{text}");
+        }
+        for (thread, tell) in threads {
+            drop(tell);
+            drop(thread.join());
+        }
+    }
+}
