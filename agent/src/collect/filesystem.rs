@@ -199,7 +199,7 @@ pub struct Mounts {
 impl Mounts {
     pub fn new(roots: &Roots) -> Self {
         Self {
-            file: KeptFile::new(roots.proc.join("self/mountinfo")),
+            file: KeptFile::with_long_lines(roots.proc.join("self/mountinfo")),
             selection: None,
         }
     }

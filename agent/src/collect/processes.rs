@@ -6,6 +6,7 @@
 //! is the whole machine's, so there, and wherever it does not agree with the next count, folders are counted each time.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,6 +33,8 @@ struct Counted {
 /// The collector.
 pub struct Processes {
     proc: PathBuf,
+    /// Kept open: asking it needs no walk along a path.
+    folder: Option<File>,
     stat: Rc<RefCell<KeptFile>>,
     last: Option<Counted>,
     links_agree: bool,
@@ -41,6 +44,7 @@ impl Processes {
     pub fn new(roots: &Roots, stat: Rc<RefCell<KeptFile>>) -> Self {
         Self {
             proc: roots.proc.clone(),
+            folder: File::open(&roots.proc).ok(),
             stat,
             last: None,
             links_agree: std::fs::read_link(roots.proc.join("self/ns/pid"))
@@ -49,7 +53,11 @@ impl Processes {
     }
 
     fn count(&mut self, now_ns: u64) -> std::io::Result<u64> {
-        let links = std::fs::metadata(&self.proc)?.nlink();
+        let links = match &self.folder {
+            Some(folder) => folder.metadata(),
+            None => std::fs::metadata(&self.proc),
+        }?
+        .nlink();
         let told = self
             .last
             .map(|last| (last, told_by_links(last.processes, last.links, links)));

@@ -277,12 +277,24 @@ impl<'a> Server<'a> {
 
     /// An agent that reports to `url`, which leads here.
     pub fn enroll(&self, agent_program: &Path, url: &str) -> anyhow::Result<Agent<'a>> {
+        self.enroll_with(agent_program, url, "all", "")
+    }
+
+    /// The same with settings; agents of one server are told apart by `role`.
+    pub fn enroll_with(
+        &self,
+        agent_program: &Path,
+        url: &str,
+        role: &'static str,
+        settings: &'static str,
+    ) -> anyhow::Result<Agent<'a>> {
         let token = self.local(&["enroll-token", "create", "--cluster", "bench"])?;
         let agent = Agent {
             context: self.context,
             scratch: self.scratch,
             program: agent_program.to_owned(),
-            name: self.name,
+            name: format!("{}-{role}", self.name),
+            settings,
         };
         let mut command = Command::new(&agent.program);
         without_settings(&mut command);
@@ -313,7 +325,8 @@ pub struct Agent<'a> {
     context: &'a Context,
     scratch: &'a Scratch,
     program: PathBuf,
-    name: &'static str,
+    name: String,
+    settings: &'static str,
 }
 
 impl Agent<'_> {
@@ -335,7 +348,7 @@ impl Agent<'_> {
         })
     }
 
-    /// Settings as they are without a file: a report every ten seconds, every collector on.
+    /// What the settings do not say is as without a file: a report every ten seconds, every collector on.
     fn add_arguments(&self, command: &mut Command, subcommand: &str) -> anyhow::Result<()> {
         let folder = self.scratch.path();
         command
@@ -343,7 +356,10 @@ impl Agent<'_> {
             .arg("--state")
             .arg(folder.join(format!("{}-agent", self.name)))
             .arg("--config")
-            .arg(empty_file(folder.join("agent.toml"))?)
+            .arg(file(
+                folder.join(format!("{}.toml", self.name)),
+                self.settings,
+            )?)
             .arg("--policy")
             .arg(empty_file(folder.join("policy.toml"))?)
             .stderr(self.scratch.log(&format!("{}-agent", self.name))?);
@@ -352,7 +368,11 @@ impl Agent<'_> {
 }
 
 fn empty_file(path: PathBuf) -> anyhow::Result<PathBuf> {
-    std::fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))?;
+    file(path, "")
+}
+
+fn file(path: PathBuf, text: &str) -> anyhow::Result<PathBuf> {
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
 
