@@ -1,41 +1,11 @@
 // What pages weigh, as a browser is sent them. Limits are of the ux specification; sizes are written to the report.
 
-import { request } from "node:http";
-
 import { expect, givenSite, test } from "../support/site.ts";
+import { KB, PAGE_BYTES_MAX, weigh as weighUrl } from "../support/wire.ts";
 
 const site = givenSite({ agents: [{}] });
 
-const KB = 1000;
-
-interface Answer {
-  bytes: number;
-  encoding: string;
-  cache: string;
-  status: number;
-}
-
-/** Bytes of the body on the wire; `fetch` would unpack them. */
-function weigh(path: string): Promise<Answer> {
-  const headers = { "accept-encoding": "br", cookie: site.session ? `${site.session.name}=${site.session.value}` : "" };
-  return new Promise((resolve, reject) => {
-    request(site.url + path, { headers }, (response) => {
-      let bytes = 0;
-      response.on("data", (chunk: Buffer) => (bytes += chunk.length));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          bytes,
-          encoding: response.headers["content-encoding"] ?? "",
-          cache: response.headers["cache-control"] ?? "",
-          status: response.statusCode ?? 0,
-        }),
-      );
-    })
-      .on("error", reject)
-      .end();
-  });
-}
+const weigh = (path: string) => weighUrl(site.url + path, site.session);
 
 async function assets(): Promise<{ css: string; js: string; wasm: string }> {
   const html = await (await fetch(`${site.url}/login`)).text();
@@ -51,15 +21,14 @@ function report(what: string, bytes: number): void {
   test.info().annotations.push({ type: "measured", description: `${what}: ${(bytes / KB).toFixed(1)} KB` });
 }
 
-// Typical pages: 25 KB, a third more at most.
 const PAGES: [string, () => string, number][] = [
-  ["overview", () => "/", 25 * 1.33 * KB],
-  ["nodes", () => "/nodes", 25 * 1.33 * KB],
-  ["clusters", () => "/clusters", 25 * 1.33 * KB],
-  ["cluster with its charts", () => "/clusters/local", 25 * 1.33 * KB],
-  ["events", () => "/events", 25 * 1.33 * KB],
-  ["node with all its charts", () => site.nodePath, 25 * 1.33 * KB],
-  ["add a node", () => "/nodes/add", 25 * 1.33 * KB],
+  ["overview", () => "/", PAGE_BYTES_MAX],
+  ["nodes", () => "/nodes", PAGE_BYTES_MAX],
+  ["clusters", () => "/clusters", PAGE_BYTES_MAX],
+  ["cluster with its charts", () => "/clusters/local", PAGE_BYTES_MAX],
+  ["events", () => "/events", PAGE_BYTES_MAX],
+  ["node with all its charts", () => site.nodePath, PAGE_BYTES_MAX],
+  ["add a node", () => "/nodes/add", PAGE_BYTES_MAX],
   ["sign-in", () => "/login", 12 * KB],
 ];
 

@@ -203,7 +203,7 @@ export function givenEstate(agents: number): Estate {
   const estate = new Estate();
   test.beforeAll(async () => {
     // Enrolling a thousand hosts takes longer than a test may.
-    test.setTimeout(150_000);
+    test.setTimeout(300_000);
     await estate.start(agents);
   });
   test.afterAll(() => estate.stop());

@@ -23,6 +23,7 @@ use crate::fleet::writer::NewsHandle;
 use crate::health::disk::Disk;
 use crate::health::lanes::Lanes;
 use crate::health::meters::Meters;
+use crate::people::open::OpenSessions;
 use crate::series::writer::{Writer, WriterHandle};
 use crate::topology::service::Topology;
 use crate::web::console::Console;
@@ -78,6 +79,8 @@ pub struct Inner {
     pub topology: Topology,
     /// Agents' sessions.
     pub sessions: Sessions,
+    /// People's sessions, for their live connections.
+    pub open_sessions: OpenSessions,
     /// The server's identity towards agents.
     pub server_key: PrivateKey,
     /// The one-time code of the first administrator.
@@ -129,6 +132,7 @@ impl Ops {
             topics: Topics::default(),
             topology,
             sessions: Sessions::default(),
+            open_sessions: OpenSessions::default(),
             server_key,
             setup: SetupCode::default(),
             login_guard: LoginGuard::default(),

@@ -60,7 +60,9 @@ impl Page {
     /// Without the clock, which only moves with other news.
     fn data(&self) -> Value {
         let mut data = self.value.clone();
-        data["data"]["now_ms"].take();
+        for data in data.as_object_mut().unwrap().values_mut() {
+            data["now_ms"].take();
+        }
         data
     }
 }

@@ -305,3 +305,47 @@ async fn no_secret_is_found_in_the_data_folder() {
         }
     }
 }
+
+/// Live connections ask for their session together: what one of them was told is no older than a second.
+#[tokio::test]
+async fn live_connections_lose_their_session_within_a_second() {
+    let site = site().await;
+    let token = async |role: Role| {
+        let cookie = site.sign_in_as(role).await;
+        cookie.split('=').nth(1).unwrap().to_owned()
+    };
+    let is_open = async |token: &str| {
+        site.ops
+            .open_sessions
+            .is_open(&site.ops, token)
+            .await
+            .unwrap()
+    };
+    let viewer = token(Role::Viewer).await;
+    assert!(is_open(&viewer).await);
+    assert!(!is_open("not a token").await);
+    let operator = token(Role::Operator).await;
+    assert!(is_open(&operator).await, "newer than what was read");
+    let signed_out = site
+        .call("POST", "/logout")
+        .cookie(&format!("oc-session={operator}"))
+        .send()
+        .await;
+    assert_eq!(signed_out.location, "/login");
+    let disable = Command::UserDisable {
+        name: "person-viewer".to_owned(),
+    };
+    site.clock.advance_ms(1_000);
+    assert!(!is_open(&operator).await && is_open(&viewer).await);
+    execute(&site.ops, 0, disable).await;
+    site.clock.advance_ms(1_000);
+    assert!(!is_open(&viewer).await);
+    // Looking is using: a page that is open for a day does not end its session by saying nothing.
+    let admin = token(Role::Admin).await;
+    for _ in 0..25 {
+        site.clock.advance_ms(3_600_000);
+        assert!(is_open(&admin).await);
+    }
+    site.clock.advance_ms(12 * 3_600_000 + 1);
+    assert!(!is_open(&admin).await, "nobody looked for twelve hours");
+}

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::view::{AboutView, FormFeedback, PageContext};
+use crate::codec::Answer;
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -24,7 +25,7 @@ pub trait AccountPort: Send + Sync {
 }
 
 /// Who looks at what kind of server; the theme is read from the request's own cookie.
-#[server(prefix = "/fn", endpoint = "page-context")]
+#[server(prefix = "/fn", endpoint = "page-context", output = Answer)]
 pub async fn load_page_context() -> Result<PageContext, UiError> {
     answer(async {
         let theme = crate::preferences::Theme::of_request();
@@ -38,13 +39,13 @@ pub async fn load_page_context() -> Result<PageContext, UiError> {
 }
 
 /// What this server is.
-#[server(prefix = "/fn", endpoint = "about")]
+#[server(prefix = "/fn", endpoint = "about", output = Answer)]
 pub async fn load_about() -> Result<AboutView, UiError> {
     answer(async { backend()?.about(&operator()?).await }).await
 }
 
 /// What a refused form post has to say; nothing but on the response to that post.
-#[server(prefix = "/fn", endpoint = "form-feedback")]
+#[server(prefix = "/fn", endpoint = "form-feedback", output = Answer)]
 pub async fn load_form_feedback() -> Result<Option<FormFeedback>, UiError> {
     Ok(use_context::<FormFeedback>().or_else(|| use_context::<Option<FormFeedback>>().flatten()))
 }

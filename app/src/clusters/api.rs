@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
 use super::view::{ClusterCharts, ClusterDetail, ClustersPage, ClustersQuery};
+use crate::codec::Answer;
 use crate::error::UiError;
 use crate::fleet::readout::PointSet;
 use crate::fleet::view::RangeQuery;
@@ -46,19 +47,19 @@ pub trait ClustersPort: Send + Sync {
 }
 
 /// The list.
-#[server(prefix = "/fn", endpoint = "clusters", input = Json)]
+#[server(prefix = "/fn", endpoint = "clusters", input = Json, output = Answer)]
 pub async fn list_clusters(query: ClustersQuery) -> Result<ClustersPage, UiError> {
     answer(async move { backend()?.clusters_page(&operator()?, query).await }).await
 }
 
 /// A cluster's page.
-#[server(prefix = "/fn", endpoint = "cluster")]
+#[server(prefix = "/fn", endpoint = "cluster", output = Answer)]
 pub async fn load_cluster(slug: String) -> Result<ClusterDetail, UiError> {
     answer(async move { backend()?.cluster(&operator()?, &slug).await }).await
 }
 
 /// Its charts, drawn, on the reader's clock.
-#[server(prefix = "/fn", endpoint = "cluster-charts", input = Json)]
+#[server(prefix = "/fn", endpoint = "cluster-charts", input = Json, output = Answer)]
 pub async fn load_cluster_charts(
     slug: String,
     range: RangeQuery,

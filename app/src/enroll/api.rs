@@ -3,6 +3,7 @@
 use super::view::{AddNode, TokenStatus};
 #[cfg(feature = "ssr")]
 use super::view::{CreatedToken, TokenForm};
+use crate::codec::Answer;
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -42,7 +43,7 @@ pub trait EnrollPort: Send + Sync {
 }
 
 /// What the form offers, and what a post just made; a secret is handed over on the response to that post only.
-#[server(prefix = "/fn", endpoint = "add-node")]
+#[server(prefix = "/fn", endpoint = "add-node", output = Answer)]
 pub async fn load_add_node() -> Result<AddNode, UiError> {
     answer(async {
         let created = use_context::<CreatedToken>()
@@ -56,13 +57,13 @@ pub async fn load_add_node() -> Result<AddNode, UiError> {
 }
 
 /// How a token is doing.
-#[server(prefix = "/fn", endpoint = "token-status")]
+#[server(prefix = "/fn", endpoint = "token-status", output = Answer)]
 pub async fn load_token_status(id: String) -> Result<TokenStatus, UiError> {
     answer(async move { backend()?.token_status(&operator()?, &id).await }).await
 }
 
 /// Tokens that still work, newest first.
-#[server(prefix = "/fn", endpoint = "tokens")]
+#[server(prefix = "/fn", endpoint = "tokens", output = Answer)]
 pub async fn list_tokens() -> Result<Vec<TokenStatus>, UiError> {
     answer(async { backend()?.list_tokens(&operator()?).await }).await
 }

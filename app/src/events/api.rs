@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
 use super::view::{EventsPage, EventsQuery};
+use crate::codec::Answer;
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -24,7 +25,7 @@ pub trait EventsPort: Send + Sync {
 }
 
 /// One page of the log.
-#[server(prefix = "/fn", endpoint = "events", input = Json)]
+#[server(prefix = "/fn", endpoint = "events", input = Json, output = Answer)]
 pub async fn list_events(query: EventsQuery) -> Result<EventsPage, UiError> {
     answer(async move { backend()?.events_page(&operator()?, query).await }).await
 }

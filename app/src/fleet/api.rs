@@ -1,7 +1,7 @@
 //! The fleet's port, and the server functions over it.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::{Json, JsonEncoding};
+use leptos::server_fn::codec::Json;
 use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
@@ -9,6 +9,7 @@ use super::view::{
     BulkReport, ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery,
     Overview, RangeQuery,
 };
+use crate::codec::{Answer, JsonText};
 use crate::error::UiError;
 use crate::live::message::LiveMessage;
 #[cfg(feature = "ssr")]
@@ -62,25 +63,25 @@ pub trait FleetPort: Send + Sync {
 }
 
 /// The overview as of now.
-#[server(prefix = "/fn", endpoint = "overview")]
+#[server(prefix = "/fn", endpoint = "overview", output = Answer)]
 pub async fn load_overview() -> Result<Overview, UiError> {
     answer(async { backend()?.overview(&operator()?).await }).await
 }
 
 /// One page of the nodes list.
-#[server(prefix = "/fn", endpoint = "nodes", input = Json)]
+#[server(prefix = "/fn", endpoint = "nodes", input = Json, output = Answer)]
 pub async fn list_nodes(query: NodesQuery) -> Result<NodesPage, UiError> {
     answer(async move { backend()?.nodes(&operator()?, query).await }).await
 }
 
 /// A node's page.
-#[server(prefix = "/fn", endpoint = "node")]
+#[server(prefix = "/fn", endpoint = "node", output = Answer)]
 pub async fn load_node(id: String) -> Result<NodeDetail, UiError> {
     answer(async move { backend()?.node(&operator()?, &id).await }).await
 }
 
 /// What was found and waits for a decision.
-#[server(prefix = "/fn", endpoint = "inbox")]
+#[server(prefix = "/fn", endpoint = "inbox", output = Answer)]
 pub async fn load_inbox() -> Result<Inbox, UiError> {
     answer(async { backend()?.inbox(&operator()?).await }).await
 }
@@ -97,7 +98,7 @@ pub fn for_reader(range: RangeQuery) -> RangeQuery {
 }
 
 /// A node's charts, drawn.
-#[server(prefix = "/fn", endpoint = "charts", input = Json)]
+#[server(prefix = "/fn", endpoint = "charts", input = Json, output = Answer)]
 pub async fn load_charts(id: String, range: RangeQuery) -> Result<ChartSet, UiError> {
     answer(async move {
         let range = for_reader(range);
@@ -107,7 +108,7 @@ pub async fn load_charts(id: String, range: RangeQuery) -> Result<ChartSet, UiEr
 }
 
 /// The numbers behind a node's charts, for whoever reads them closely.
-#[server(prefix = "/fn", endpoint = "chart-points", input = Json)]
+#[server(prefix = "/fn", endpoint = "chart-points", input = Json, output = Answer)]
 pub async fn load_points(id: String, range: RangeQuery) -> Result<PointSet, UiError> {
     answer(async move {
         let range = for_reader(range);
@@ -117,13 +118,13 @@ pub async fn load_points(id: String, range: RangeQuery) -> Result<PointSet, UiEr
 }
 
 /// What its host's lists told last.
-#[server(prefix = "/fn", endpoint = "sections")]
+#[server(prefix = "/fn", endpoint = "sections", output = Answer)]
 pub async fn load_sections(id: String) -> Result<NodeSections, UiError> {
     answer(async move { backend()?.sections(&operator()?, &id).await }).await
 }
 
 /// The page's one live connection.
-#[server(prefix = "/fn", endpoint = "live", protocol = Websocket<JsonEncoding, JsonEncoding>)]
+#[server(prefix = "/fn", endpoint = "live", protocol = Websocket<JsonText, JsonText>)]
 pub async fn live(
     input: BoxedStream<LiveRequest, UiError>,
 ) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {

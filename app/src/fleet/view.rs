@@ -658,9 +658,10 @@ pub enum LiveRequest {
     Ping,
 }
 
-/// The data of what a page follows.
+/// The data of what a page follows. Its name comes first: a tag that might stand behind what it tags would have to be read
+/// by code of its own for every page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "data")]
+#[serde(rename_all = "snake_case")]
 pub enum LiveUpdate {
     /// For [`LiveTopic::Node`].
     Node(Box<NodeDetail>),

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::view::Hit;
+use crate::codec::Answer;
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -19,7 +20,7 @@ pub trait SearchPort: Send + Sync {
 }
 
 /// Everything that goes by these words.
-#[server(prefix = "/fn", endpoint = "search")]
+#[server(prefix = "/fn", endpoint = "search", output = Answer)]
 pub async fn search(q: String) -> Result<Vec<Hit>, UiError> {
     answer(async move {
         let who = operator()?;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
 use super::view::{TopologyPage, TopologyQuery};
+use crate::codec::Answer;
 use crate::error::UiError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -24,7 +25,7 @@ pub trait TopologyPort: Send + Sync {
 }
 
 /// The map as of now.
-#[server(prefix = "/fn", endpoint = "topology", input = Json)]
+#[server(prefix = "/fn", endpoint = "topology", input = Json, output = Answer)]
 pub async fn load_topology(query: TopologyQuery) -> Result<TopologyPage, UiError> {
     answer(async move { backend()?.topology(&operator()?, query).await }).await
 }

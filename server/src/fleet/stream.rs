@@ -17,7 +17,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::topics::Topic;
 use super::{clusters, overview, service};
 use crate::ops::Ops;
-use crate::people;
 
 /// Messages to one page.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -113,9 +112,9 @@ impl Line {
         let Some(token) = &self.who.session else {
             return Err(UiError::SignedOut);
         };
-        match people::service::find_session(&self.ops, token).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(UiError::SignedOut),
+        match self.ops.open_sessions.is_open(&self.ops, token).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(UiError::SignedOut),
             Err(_) => Err(UiError::Unavailable(
                 "the session cannot be checked now".to_owned(),
             )),

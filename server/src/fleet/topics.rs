@@ -119,14 +119,18 @@ impl Topic {
     }
 }
 
+/// When the data was made, where a [`LiveUpdate`](app::fleet::view::LiveUpdate) says so.
+fn clock_of(update: &mut Value) -> Option<&mut Value> {
+    let (_, data) = update.as_object_mut()?.iter_mut().next()?;
+    data.get_mut("now_ms")
+}
+
 impl Made {
     fn take(&mut self, mut value: Value, now: Monotonic, live_version: u64) -> Result<(), UiError> {
         // The clock stands in the message; without other news it is none.
-        let clock = value.pointer("/data/now_ms").cloned();
-        if let (Some(kept), Some(slot)) = (
-            self.value.pointer("/data/now_ms").cloned(),
-            value.pointer_mut("/data/now_ms"),
-        ) {
+        let clock = clock_of(&mut value).cloned();
+        let kept = clock_of(&mut self.value).cloned();
+        if let (Some(kept), Some(slot)) = (kept, clock_of(&mut value)) {
             *slot = kept;
         }
         let is_first = self.at.is_none();
@@ -135,7 +139,7 @@ impl Made {
         if !is_first && delta::diff(&self.value, &value).is_none() {
             return Ok(());
         }
-        if let (Some(clock), Some(slot)) = (clock, value.pointer_mut("/data/now_ms")) {
+        if let (Some(clock), Some(slot)) = (clock, clock_of(&mut value)) {
             *slot = clock;
         }
         self.seq = self.seq.wrapping_add(1);

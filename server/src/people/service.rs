@@ -20,7 +20,7 @@ pub const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
 /// A session ends after so long in any case.
 pub const SESSION_LIFE_MS: i64 = 7 * 86_400_000;
 /// How exact "last seen" is: one write a minute and session, not one a request.
-const SEEN_STEP_MS: i64 = 60_000;
+pub const SEEN_STEP_MS: i64 = 60_000;
 /// Shortest password.
 pub const PASSWORD_CHARS_MIN: usize = 12;
 /// Longest password: enough for any sentence, too little to keep a processor busy.

@@ -1,5 +1,7 @@
 //! SQL of people, their sessions and API tokens.
 
+use std::collections::HashMap;
+
 use domain::access::Role;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
@@ -230,6 +232,30 @@ pub async fn find_session(
         created_at_ms: row.get(2),
         last_seen_at_ms: row.get(3),
     }))
+}
+
+/// Every session that is good: its token's digest, and when it was last used.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_sessions_since(
+    pool: &SqlitePool,
+    created_since_ms: i64,
+    seen_since_ms: i64,
+) -> Result<HashMap<[u8; 32], i64>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT session.token_hash, session.last_seen_at_ms FROM session JOIN person ON person.id = session.person_id \
+         WHERE person.enabled = 1 AND session.created_at_ms >= $1 AND session.last_seen_at_ms >= $2",
+    )
+    .bind(created_since_ms)
+    .bind(seen_since_ms)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading sessions"))?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.get::<Vec<u8>, _>(0).try_into().ok()?, row.get(1))))
+        .collect())
 }
 
 /// Notes that a session was used.

@@ -1,16 +1,24 @@
 //! Takes out of the console's wasm what it can never call.
 //!
 //! Every erased view of the framework keeps a pointer to its `hydrate_async`, a sixth of all code, which only a page that
-//! comes to life lazily would call; ours calls `hydrate_body`. The linker cannot know that, we do. Only state machines of
-//! some size are emptied: small functions may be shared with others that happen to have the same body.
+//! comes to life lazily would call; ours calls `hydrate_body`. The linker cannot know that, we do. Emptied are the state
+//! machines of that name, if they have some size and are called by nothing but each other: what several functions have
+//! in common, the compiler keeps once, under the name of any of them.
 //!
 //! If one were called after all, the page would stop with a trap instead of doing something else; the browser tests run
 //! against a released console with `OPSCENTER_BIN_DIR=target/release`.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, anyhow};
-use walrus::{FunctionBuilder, FunctionKind, Module};
+use walrus::ir::{Call, ReturnCall, Visitor, dfs_in_order};
+use walrus::{FunctionBuilder, FunctionId, FunctionKind, LocalFunction, Module};
 
 const NEVER_CALLED: &str = "hydrate_async";
+/// As the compiler writes `{{closure}}`, the body of a future.
+const FUTURE: &str = "28_$u7b$$u7b$closure$u7d$$u7d$";
+/// And what stands before the 16 digits that end a name.
+const HASH: &str = "17h";
 /// Instructions; beyond, two functions are not the same by accident.
 const SHARED_AT_MOST: u64 = 60;
 
@@ -19,18 +27,7 @@ pub fn slim(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut module = Module::from_buffer(wasm)
         .map_err(|error| anyhow!(error))
         .context("the console's wasm cannot be read")?;
-    let never: Vec<_> = module
-        .funcs
-        .iter_local()
-        .filter(|(id, function)| {
-            let name = module.funcs.get(*id).name.as_deref().unwrap_or("");
-            name.contains(NEVER_CALLED)
-                && !name.contains("drop_in_place")
-                && function.size() > SHARED_AT_MOST
-        })
-        .map(|(id, function)| (id, function.ty()))
-        .collect();
-    for (id, kind) in never {
+    for (id, kind) in never_called(&module) {
         let (params, results) = module.types.params_results(kind);
         let (params, results) = (params.to_vec(), results.to_vec());
         let arguments = params.iter().map(|kind| module.locals.add(*kind)).collect();
@@ -42,14 +39,80 @@ pub fn slim(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(module.emit_wasm())
 }
 
+/// What can be emptied, with its type.
+fn never_called(module: &Module) -> Vec<(FunctionId, walrus::TypeId)> {
+    let mut never: HashMap<FunctionId, walrus::TypeId> = module
+        .funcs
+        .iter_local()
+        .filter(|(id, function)| {
+            let name = module.funcs.get(*id).name.as_deref().unwrap_or("");
+            is_state_machine(name) && function.size() > SHARED_AT_MOST
+        })
+        .map(|(id, function)| (id, function.ty()))
+        .collect();
+    let calls: Vec<(FunctionId, Vec<FunctionId>)> = module
+        .funcs
+        .iter_local()
+        .map(|(id, function)| (id, calls(function)))
+        .collect();
+    // One that stays may call others, which then have to stay as well.
+    loop {
+        let before = never.len();
+        for (id, called) in &calls {
+            if !never.contains_key(id) {
+                for called in called {
+                    never.remove(called);
+                }
+            }
+        }
+        if never.len() == before {
+            break;
+        }
+    }
+    let mut never: Vec<_> = never.into_iter().collect();
+    never.sort_unstable_by_key(|(id, _)| *id);
+    never
+}
+
+/// Is it the function or the body of its future, and not something that they use?
+fn is_state_machine(name: &str) -> bool {
+    let Some((_, after)) = name.rsplit_once(NEVER_CALLED) else {
+        return false;
+    };
+    let after = after.strip_prefix(FUTURE).unwrap_or(after);
+    let Some(hash) = after.strip_prefix(HASH) else {
+        return false;
+    };
+    hash.bytes().take(16).all(|digit| digit.is_ascii_hexdigit()) && hash.get(16..17) == Some("E")
+}
+
+/// What it calls by name.
+fn calls(function: &LocalFunction) -> Vec<FunctionId> {
+    struct Calls(Vec<FunctionId>);
+    impl<'a> Visitor<'a> for Calls {
+        fn visit_call(&mut self, call: &Call) {
+            self.0.push(call.func);
+        }
+        fn visit_return_call(&mut self, call: &ReturnCall) {
+            self.0.push(call.func);
+        }
+    }
+    let mut found = Calls(Vec::new());
+    dfs_in_order(&mut found, function, function.entry_block());
+    found.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A module with an exported function that adds and subtracts so often.
-    fn module(name: &str, turns: usize) -> Vec<u8> {
+    const POLL: &str = "_ZN4view13hydrate_async28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE";
+
+    /// A module with an exported function that adds so often, and, if wanted, another that calls it.
+    fn module(name: &str, turns: usize, caller: Option<&str>) -> Vec<u8> {
         let mut module = Module::default();
-        let mut builder = FunctionBuilder::new(&mut module.types, &[], &[walrus::ValType::I32]);
+        let result = [walrus::ValType::I32];
+        let mut builder = FunctionBuilder::new(&mut module.types, &[], &result);
         builder.name(name.to_owned());
         let mut body = builder.func_body();
         body.i32_const(7);
@@ -58,20 +121,54 @@ mod tests {
         }
         let id = builder.finish(Vec::new(), &mut module.funcs);
         module.exports.add("run", id);
+        if let Some(caller) = caller {
+            let mut builder = FunctionBuilder::new(&mut module.types, &[], &result);
+            builder.name(caller.to_owned());
+            builder.func_body().call(id);
+            let caller = builder.finish(Vec::new(), &mut module.funcs);
+            module.exports.add("caller", caller);
+        }
         module.emit_wasm()
     }
 
     #[test]
-    fn only_large_functions_of_that_name_are_emptied() {
-        for (name, turns, shrinks) in [
-            ("view..hydrate_async..closure", 200, true),
-            ("view..hydrate_async..closure", 5, false),
-            ("drop_in_place..hydrate_async..closure", 200, false),
-            ("view..hydrate..closure", 200, false),
+    fn only_large_state_machines_that_nothing_else_calls_are_emptied() {
+        let named = |middle: &str| format!("_ZN4view13hydrate_async{middle}17h0123456789abcdefE");
+        for (name, turns, caller, shrinks) in [
+            (POLL.to_owned(), 200, None, true),
+            (named(""), 200, None, true),
+            (POLL.to_owned(), 5, None, false),
+            // What the compiler may have found elsewhere as well, and keeps once.
+            (named(&format!("{FUTURE}7inner_1")), 200, None, false),
+            (named(&format!("{FUTURE}{FUTURE}")), 200, None, false),
+            (
+                format!(
+                    "_ZN4core3ptr13drop_in_place$LT$view..hydrate_async..$u7b$$u7b$closure$u7d$$u7d$$GT${HASH}0123456789abcdefE"
+                ),
+                200,
+                None,
+                false,
+            ),
+            (
+                "_ZN4view7hydrate17h0123456789abcdefE".to_owned(),
+                200,
+                None,
+                false,
+            ),
+            (
+                POLL.to_owned(),
+                200,
+                Some("_ZN4view7hydrate17h0123456789abcdefE"),
+                false,
+            ),
         ] {
-            let before = module(name, turns);
+            let before = module(&name, turns, caller);
             let after = slim(&before).unwrap();
-            assert_eq!(after.len() < before.len() / 2, shrinks, "{name} {turns}");
+            assert_eq!(
+                after.len() < before.len() / 2,
+                shrinks,
+                "{name} {turns} {caller:?}"
+            );
             Module::from_buffer(&after).unwrap();
         }
         assert!(slim(b"not wasm").is_err());
