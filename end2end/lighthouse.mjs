@@ -1,21 +1,47 @@
-// Lighthouse over the console's pages as a phone on a slow line sees them: `cargo xtask bench lighthouse`, which installs
-// it into the target folder and says where it is, where the server answers, and who may sign in.
+// Lighthouse over the console of a released server, as a phone on a slow line sees it:
+//
+//     cargo xtask build && node end2end/lighthouse.mjs [FOLDER for whole reports]
+//
+// No part of the tests: it is 185 MB, so it is installed on demand into target/lighthouse, and its scores are times.
 //
 // One JSON line a page: {"page", "performance", "accessibility", "best-practices", "seo", "lcp_ms", "cls", "tbt_ms",
-// "failed"}. The page is measured without its live line, which would never be quiet: its address is blocked, and that it
+// "failed"}. Pages are measured without their live line, which would never be quiet: its address is blocked, and that it
 // could not be opened is not counted as an error of the page. Pages say `noindex`, so that one audit is left out.
 
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-const { LIGHTHOUSE_MODULES: modules, OPSCENTER_URL: url, OPSCENTER_USER: user, OPSCENTER_PASSWORD: password } = process.env;
-if (!modules || !url || !user || !password) throw new Error("start it with `cargo xtask bench lighthouse`");
+const VERSION = "12.8.2";
+const root = fileURLToPath(new URL("..", import.meta.url));
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const modules = join(target, "lighthouse");
+const program = join(target, "release", "operations-center");
+const [details] = process.argv.slice(2);
 
-const installed = createRequire(join(modules, "package.json"));
+if (!existsSync(program)) throw new Error(`${program} is not built: cargo xtask build`);
+if (!existsSync(join(modules, "node_modules/lighthouse"))) {
+  await mkdir(modules, { recursive: true });
+  const words = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--no-save", `lighthouse@${VERSION}`];
+  execFileSync("npm", words, { cwd: modules, stdio: ["ignore", "inherit", "inherit"] });
+}
+const installed = createRequire(join(modules, "index.js"));
 const load = async (name) => import(pathToFileURL(installed.resolve(name)).href);
 const { default: lighthouse } = await load("lighthouse");
 const { launch } = await load("chrome-launcher");
+
+const demo = spawn(program, ["demo"], { stdio: ["ignore", "pipe", "inherit"] });
+let account;
+for await (const line of createInterface({ input: demo.stdout })) {
+  if (line.startsWith("{")) account = JSON.parse(line);
+  if (line.startsWith("ready ")) break;
+}
+if (!account) throw new Error("the demo ended before it was ready");
+const { url, user, password } = account;
 
 const CATEGORIES = ["performance", "accessibility", "best-practices", "seo"];
 
@@ -66,11 +92,9 @@ try {
     line.tbt_ms = Math.round(audits["total-blocking-time"].numericValue);
     line.failed = [...new Set(failed)];
     console.log(JSON.stringify(line));
-    if (process.env.LIGHTHOUSE_DETAILS) {
-      const { writeFile } = await import("node:fs/promises");
-      await writeFile(join(process.env.LIGHTHOUSE_DETAILS, `${page}.json`), result.report);
-    }
+    if (details) await writeFile(join(details, `${page}.json`), result.report);
   }
 } finally {
   await browser.kill();
+  demo.kill("SIGTERM");
 }

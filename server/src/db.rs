@@ -167,10 +167,23 @@ impl Db {
     /// # Errors
     /// When the database cannot be written.
     pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.write
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(StoreError::doing("beginning to write"))
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let begun = match self.write.begin_with(BEGIN).await {
+            // Where the disk is full SQLite ends a transaction by itself. sqlx does not notice, finds nothing to roll back
+            // and takes the connection for busy for ever: another one is needed.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                tracing::warn!(
+                    "a connection was lost to a transaction that failed; opening another"
+                );
+                match self.write.acquire().await {
+                    Ok(stuck) => drop(stuck.close().await),
+                    Err(error) => tracing::warn!(%error, "it cannot be closed"),
+                }
+                self.write.begin_with(BEGIN).await
+            }
+            begun => begun,
+        };
+        begun.map_err(StoreError::doing("beginning to write"))
     }
 
     /// Closes all connections; the write-ahead log is folded in.

@@ -15,7 +15,7 @@ use common::{site, site_in};
 use domain::access::Role;
 use domain::fleet::Liveness;
 use protocol::v1::hello::Suggested;
-use protocol::v1::report::{Facts, Group, Lost, Record};
+use protocol::v1::report::{EncodedRecord, Facts, Group, Lost, Record, Report};
 use protocol::v1::section::{
     Certificate, Certificates, KIND_CERTIFICATES, KIND_PROCESSES, KIND_SOCKETS, KIND_UNITS,
     Listener, Process, Processes, Section, Sockets, Unit, Units,
@@ -585,6 +585,80 @@ async fn silence_is_late_then_no_data_and_survives_a_restart_of_the_server() {
     );
     let host = site.ops.live.host_by_id(&agent.host_id).unwrap();
     assert_eq!(host.values.len(), 3, "the last values are still known");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ten_years_off_puts_nothing_in_a_wrong_place() {
+    const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
+    for (seed, off_ms) in [(1, -TEN_YEARS_MS), (2, TEN_YEARS_MS)] {
+        let site = site().await;
+        let mut agent = site.agent(seed).await;
+        let host_ms = site.clock.now().0 + off_ms;
+        let before_a_boot = Record {
+            boot_id: Some([9; 16]),
+            taken_at_ms: host_ms - 3_600_000,
+            ..agent.record(1)
+        };
+        let after_it = Record {
+            taken_boot_ms: 980_000,
+            taken_at_ms: host_ms - 20_000,
+            ..agent.record(2)
+        };
+        let records = [before_a_boot, after_it];
+        let report = Report {
+            sent_boot_ms: 1_000_000,
+            sent_wall_ms: host_ms,
+            records: records
+                .iter()
+                .map(|record| EncodedRecord(protocol::wire::encode(record)))
+                .collect(),
+            earlier_boots: None,
+        };
+        let body = protocol::wire::encode(&report);
+        let answer = agent.send_bytes(&site, 1, 2, body).await.unwrap();
+        assert_eq!(answer.acked_seq, 2);
+        let now_ms = site.clock.now().0;
+        let placed: Vec<i64> = site.stored(&agent).await.iter().map(|row| row.2).collect();
+        assert_eq!(placed, [now_ms - 3_600_000, now_ms - 20_000], "{off_ms}");
+        let token = site.api_token(Role::Viewer).await;
+        let path = format!("/api/v1/nodes/{}", agent.node_id);
+        let node = site.call("GET", &path).bearer(&token).send().await.json();
+        assert_eq!(node["liveness"], "live", "{off_ms}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_of_another_protocol_is_told_which_side_to_update_and_served_once_it_was() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    let record = agent.record(1);
+    agent.send(&site, &[record]).await.unwrap();
+    for (protocol, way_out) in [
+        (protocol::OLDEST_ACCEPTED - 1, "update the agent"),
+        (protocol::CURRENT + 1, "update this server"),
+    ] {
+        agent.protocol = protocol;
+        let refused = agent.hello(&site).await.err().unwrap();
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.code(), "protocol_unsupported");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains(&format!("protocol {protocol} ")) && detail.contains(way_out),
+            "{detail}"
+        );
+    }
+    for accepted in protocol::OLDEST_ACCEPTED..=protocol::CURRENT {
+        agent.protocol = accepted;
+        agent.hello(&site).await.unwrap();
+        let record = agent.record(2);
+        agent.send(&site, &[record]).await.unwrap();
+    }
+    let kept = 1 + usize::from(protocol::CURRENT - protocol::OLDEST_ACCEPTED + 1);
+    assert_eq!(
+        site.stored(&agent).await.len(),
+        kept,
+        "its node is the same"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! A real fleet on one machine: nginx before three Tomcats that keep their access log in PostgreSQL, a host and a real
-//! agent each. What the agents tell must hold exactly the edges that are there, also after a server came back with another
-//! port and process, and beside a connection that has nothing to do with it.
+//! agent each, one of them behind a router that translates addresses. What the agents tell, and the map, must hold exactly
+//! the edges that are there, also after a server came back with another port and process, beside a connection that has
+//! nothing to do with it, and after another host got the address of one that died.
 //!
-//! Debian's packages `nginx`, `tomcat10-common`, `libpostgresql-jdbc-java`, `postgresql` and a Java runtime; without them,
-//! or without root, it is skipped.
+//! Debian's packages `nginx`, `tomcat10-common`, `libpostgresql-jdbc-java`, `postgresql`, `nftables` and a Java runtime;
+//! without them, or without root, it is skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,6 +42,9 @@ const TOMCAT: &str = "/usr/share/tomcat10";
 const DRIVER: &str = "/usr/share/java/postgresql.jar";
 /// Where Tomcat's JDBCAccessLogValve writes.
 const TABLE: &str = "CREATE TABLE access (remoteHost text, userName text, timestamp timestamp, query text, status int, bytes bigint);\n";
+/// The router's port that leads to the Tomcat behind it.
+const OUTSIDE: u16 = 8083;
+const TOMCATS: [&str; 3] = ["app-1", "app-2", "nat-1"];
 /// For a Java program on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -59,6 +63,7 @@ fn missing() -> Option<String> {
     let file = |path: &str| Path::new(path).exists();
     hosts::missing()
         .or_else(|| (!hosts::exists("nginx")).then(|| "nginx is not installed".to_owned()))
+        .or_else(|| (!hosts::exists("nft")).then(|| "nftables is not installed".to_owned()))
         .or_else(|| (!hosts::exists("java")).then(|| "there is no Java runtime".to_owned()))
         .or_else(|| (!hosts::exists("setpriv")).then(|| "there is no `setpriv`".to_owned()))
         .or_else(|| {
@@ -150,9 +155,10 @@ fn edges(fleet: &BTreeMap<String, Told>) -> BTreeSet<(String, String)> {
     edges
 }
 
+/// Of the hosts whose addresses are the same at both ends.
 fn true_edges() -> BTreeSet<(String, String)> {
     let edge = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-    (1..=3)
+    (1..=2)
         .flat_map(|at| {
             let app = format!("app-{at}/tomcat");
             [edge("edge/nginx", &app), edge(&app, "db/postgresql")]
@@ -172,22 +178,46 @@ struct Fleet {
 impl Fleet {
     fn new(folder: &Path) -> Self {
         let bridge = Bridge::new();
-        let names = ["edge", "app-1", "app-2", "app-3", "db"];
-        let hosts = names.iter().zip(11..).map(|(name, number)| {
-            std::fs::create_dir_all(folder.join(name)).unwrap();
-            ((*name).to_owned(), Host::new(&bridge, name, number))
-        });
-        Self {
+        let mut fleet = Self {
             agents: BTreeMap::new(),
             programs: BTreeMap::new(),
-            hosts: hosts.collect(),
+            hosts: BTreeMap::new(),
             folder: folder.to_owned(),
             bridge,
+        };
+        for (name, number) in ["edge", "app-1", "app-2", "db", "router"]
+            .into_iter()
+            .zip(11..)
+        {
+            fleet.add(Host::new(&fleet.bridge, name, number));
         }
+        let router = &fleet.hosts["router"];
+        fleet.add(Host::behind(
+            router,
+            &fleet.bridge,
+            "nat-1",
+            21,
+            OUTSIDE,
+            8080,
+        ));
+        fleet
+    }
+
+    fn add(&mut self, host: Host) {
+        std::fs::create_dir_all(self.folder.join(&host.name)).unwrap();
+        self.hosts.insert(host.name.clone(), host);
     }
 
     fn address(&self, host: &str) -> Ipv4Addr {
         self.hosts[host].address
+    }
+
+    /// Where others reach a Tomcat.
+    fn reached(&self, host: &str, port: u16) -> (Ipv4Addr, u16) {
+        match host {
+            "nat-1" => (self.address("router"), OUTSIDE),
+            _ => (self.address(host), port),
+        }
     }
 
     fn start(&mut self, host: &str, name: &str, program: &str, arguments: &[&str]) {
@@ -312,9 +342,13 @@ impl Fleet {
     fn write_nginx(&self, ports: [u16; 3]) {
         let folder = self.folder.join("edge/nginx");
         std::fs::create_dir_all(&folder).unwrap();
-        let servers: String = (1..=3)
+        let servers: String = TOMCATS
+            .into_iter()
             .zip(ports)
-            .map(|(at, port)| format!("server {}:{port};", self.address(&format!("app-{at}"))))
+            .map(|(host, port)| {
+                let (address, port) = self.reached(host, port);
+                format!("server {address}:{port};")
+            })
             .collect();
         let shown = folder.display();
         let settings = format!(
@@ -352,7 +386,7 @@ http {{
     }
 
     fn get(&self, host: &str, port: u16) -> Option<u16> {
-        let to = (self.address(host), port).into();
+        let to = self.reached(host, port).into();
         let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(1)).ok()?;
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
@@ -479,7 +513,7 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     let mut fleet = Fleet::new(&temp.path().join("hosts"));
 
     fleet.start_postgres();
-    for host in ["app-1", "app-2", "app-3"] {
+    for host in TOMCATS {
         fleet.start_tomcat(host, 8080);
     }
     fleet.write_nginx([8080; 3]);
@@ -490,10 +524,10 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     let here = format!("{}:0", fleet.bridge.address(1));
     let started = Server::start_with(&data, &here, &["--insecure-http"]);
     let url = started.url.clone();
-    for host in ["edge", "app-1", "app-2", "app-3", "db"] {
+    for host in ["edge", "app-1", "app-2", "nat-1", "db"] {
         fleet.start_agent(&program, host, &url, &data);
     }
-    for host in ["app-1", "app-2", "app-3"] {
+    for host in TOMCATS {
         within(
             PATIENCE,
             &format!("{host}: {}", fleet.log(host, "tomcat")),
@@ -515,7 +549,7 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     for (host, pack, port) in [
         ("edge", "nginx", 80),
         ("app-1", "tomcat", 8080),
-        ("app-3", "tomcat", 8080),
+        ("nat-1", "tomcat", 8080),
         ("db", "postgresql", 5432),
     ] {
         let found = server(&all, host, pack).unwrap();
@@ -595,6 +629,22 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     )
     .await;
 
+    // A host dies, and another gets its address: another product in another cluster answers where it answered.
+    fleet.programs.remove("app-2/tomcat");
+    fleet.agents.remove("app-2");
+    let address = fleet.hosts["app-2"].take_address();
+    fleet.add(Host::with_address(&fleet.bridge, "new-1", 31, address));
+    fleet.hosts["edge"].forget_neighbours();
+    let settings = fleet.folder.join("new-1/nginx.conf");
+    let text = format!(
+        "user root; pid {}; error_log stderr; events {{}}\nhttp {{ access_log off; server {{ listen 8180; return 204; }} }}\n",
+        settings.with_extension("pid").display()
+    );
+    std::fs::write(&settings, text).unwrap();
+    let words = ["-c", settings.to_str().unwrap(), "-g", "daemon off;"];
+    fleet.start("new-1", "nginx", "nginx", &words);
+    fleet.start_agent(&program, "new-1", &url, &data);
+
     // The map says the same once it has seen the connections twice.
     let token = cli_ok(
         &data,
@@ -603,19 +653,28 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     // A program on the database's host really calls a Tomcat, so the map says so; nothing else is invented.
     let wanted: BTreeSet<(String, String, u64)> = [
         ("edge", "app", 8080),
-        ("edge", "app", 8180),
+        ("edge", "nat", 8080),
+        ("edge", "new", 8180),
         ("app", "db", 5432),
+        ("nat", "db", 5432),
         ("db", "app", 8080),
     ]
     .into_iter()
     .map(|(from, to, port)| (from.to_owned(), to.to_owned(), port))
     .collect();
     let mut shown = BTreeSet::new();
+    let mut document = serde_json::Value::Null;
+    // This machine is outside of the fleet: the server runs here, and so does this test. So is the router: what the
+    // database sees of the host behind it is the router's address.
+    let here = format!("ext:{}", fleet.bridge.address(1));
+    let router = format!("ext:{}", fleet.address("router"));
+    let old = ("edge".to_owned(), "app".to_owned(), 8180);
     for _ in 0..60 {
-        shown = mapped(&url, &token);
-        // This machine is outside of the fleet: the server runs here, and so does this test.
-        let here = format!("ext:{}", fleet.bridge.address(1));
+        document = topology(&url, &token);
+        shown = mapped(&document);
         shown.retain(|(from, to, _)| *from != here && *to != here);
+        shown.retain(|(from, to, _)| (from, to.as_str()) != (&router, "db"));
+        shown.remove(&old);
         if shown == wanted {
             break;
         }
@@ -623,11 +682,22 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
         fleet.look_again();
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
-    assert_eq!(shown, wanted, "{}", fleet.logs());
+    assert_eq!(shown, wanted, "{document:#}\n{}", fleet.logs());
+    // What led to the host that died was seen until then, and is not once the other has answered.
+    let seen = |key: &str, from: &str, to: &str| {
+        let edges = document["edges"].as_array().unwrap();
+        let edge = edges.iter().find(|edge| {
+            (&edge["from"], &edge["to"], &edge["port"]) == (&from.into(), &to.into(), &8180.into())
+        });
+        edge.and_then(|edge| edge[key].as_i64())
+    };
+    let new_since = seen("first_seen_at_ms", "edge", "new").unwrap();
+    let old_until = seen("last_seen_at_ms", "edge", "app").unwrap_or(0);
+    assert!(old_until <= new_since, "{document:#}");
 }
 
-/// (from, to) of every edge that the map shows between clusters, with the ports it is seen at.
-fn mapped(url: &str, token: &str) -> BTreeSet<(String, String, u64)> {
+/// The map as programs get it.
+fn topology(url: &str, token: &str) -> serde_json::Value {
     let (_, address) = url.split_once("://").unwrap();
     let mut stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();
     let request = format!(
@@ -640,7 +710,11 @@ fn mapped(url: &str, token: &str) -> BTreeSet<(String, String, u64)> {
     // The body may come in chunks; the document is what is between its first and last brace.
     let from = body.find('{').unwrap();
     let to = body.rfind('}').unwrap();
-    let document: serde_json::Value = serde_json::from_str(&body[from..=to]).unwrap();
+    serde_json::from_str(&body[from..=to]).unwrap()
+}
+
+/// (from, to) of every edge that the map shows between clusters, with the ports it is seen at.
+fn mapped(document: &serde_json::Value) -> BTreeSet<(String, String, u64)> {
     let edges = document["edges"].as_array().unwrap();
     edges
         .iter()

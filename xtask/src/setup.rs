@@ -36,6 +36,7 @@ pub fn for_real_fleet(context: &Context) {
         ("tomcat10-common", "/usr/share/tomcat10/bin/bootstrap.jar"),
         ("libpostgresql-jdbc-java", "/usr/share/java/postgresql.jar"),
         ("postgresql", "/usr/lib/postgresql"),
+        ("nftables", "/usr/sbin/nft"),
     ];
     let missing: Vec<&str> = NEEDED
         .iter()

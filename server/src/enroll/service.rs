@@ -431,10 +431,15 @@ pub fn handshake_error(error: HandshakeError) -> OpsError {
 
 /// The agent speaks another version.
 pub fn unsupported(found: u16) -> OpsError {
+    let way_out = if found < protocol::OLDEST_ACCEPTED {
+        "update the agent: `oc-agent install` with the program that this server offers at /install/oc-agent"
+    } else {
+        "the agent is newer: update this server first"
+    };
     OpsError::agent(
         Code::ProtocolUnsupported,
         format!(
-            "protocol {found} is not spoken here, {} to {} are; update the older of agent and server",
+            "protocol {found} is not spoken here, {} to {} are; {way_out}",
             protocol::OLDEST_ACCEPTED,
             protocol::CURRENT
         ),

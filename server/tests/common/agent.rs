@@ -15,6 +15,7 @@ use super::{Answer, Site};
 
 #[derive(Clone)]
 pub struct TestAgent {
+    pub protocol: u16,
     pub key: PrivateKey,
     pub host_id: String,
     pub node_id: String,
@@ -88,6 +89,7 @@ impl Site {
         }
         let opened = handshake::open_enroll_answer(&server_key, &body, &answer.bytes).unwrap();
         Ok(TestAgent {
+            protocol: protocol::CURRENT,
             key,
             host_id: opened.host_id,
             node_id: opened.node_id,
@@ -135,7 +137,7 @@ impl TestAgent {
         session[..8].copy_from_slice(&self.process);
         session[8] = self.sessions;
         let hello = Hello {
-            protocol: protocol::CURRENT,
+            protocol: self.protocol,
             host_id: self.host_id.clone(),
             session,
             ephemeral: [0; 32],

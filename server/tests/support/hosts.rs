@@ -107,22 +107,65 @@ pub struct Host {
 impl Host {
     /// Makes it and puts it on the bridge.
     pub fn new(bridge: &Bridge, name: &str, number: u8) -> Self {
-        let space = format!("ocn{}-{number}", bridge.id);
-        let (outer, inner) = (
-            format!("oco{}-{number}", bridge.id),
-            format!("oci{}-{number}", bridge.id),
-        );
-        drop(
-            Command::new("ip")
-                .args(["netns", "delete", &space])
-                .stderr(Stdio::null())
-                .status(),
-        );
-        ip(&format!("netns add {space}"));
-        ip(&format!("link add {outer} type veth peer name {inner}"));
-        ip(&format!("link set {inner} netns {space}"));
+        Self::with_address(bridge, name, number, bridge.address(number))
+    }
+
+    /// The same with an address that was another's.
+    pub fn with_address(bridge: &Bridge, name: &str, number: u8, address: Ipv4Addr) -> Self {
+        let (space, outer, inner) = wire(bridge, number);
         ip(&format!("link set {outer} master {} up", bridge.name()));
-        let address = bridge.address(number);
+        Self::on(name, space, &inner, address)
+    }
+
+    /// A host in a network of its own behind `router`: it speaks with the router's address, and its port `inside` is
+    /// reached at the router's port `outside`.
+    pub fn behind(
+        router: &Host,
+        bridge: &Bridge,
+        name: &str,
+        number: u8,
+        outside: u16,
+        inside: u16,
+    ) -> Self {
+        let (space, outer, inner) = wire(bridge, number);
+        let [_, _, id, _] = router.address.octets();
+        let (way_out, address) = (
+            Ipv4Addr::new(198, 19, id, 1),
+            Ipv4Addr::new(198, 19, id, number),
+        );
+        let at = &router.space;
+        ip(&format!("link set {outer} netns {at}"));
+        ip(&format!("-n {at} addr add {way_out}/24 dev {outer}"));
+        ip(&format!("-n {at} link set {outer} up"));
+        let host = Self::on(name, space, &inner, address);
+        ip(&format!(
+            "-n {} route add default via {way_out}",
+            host.space
+        ));
+        let rules = format!(
+            "table ip nat {{
+               chain out {{ type nat hook postrouting priority srcnat; oifname != \"{outer}\" masquerade; }}
+               chain in {{ type nat hook prerouting priority dstnat; tcp dport {outside} dnat to {address}:{inside}; }}
+             }}"
+        );
+        let script = format!("echo 1 > /proc/sys/net/ipv4/ip_forward && echo '{rules}' | nft -f -");
+        let made = router.command("sh").args(["-c", &script]).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        host
+    }
+
+    /// Takes its address from it: who has it next is another.
+    pub fn take_address(&self) -> Ipv4Addr {
+        ip(&format!("-n {} addr flush to {}", self.space, self.address));
+        self.address
+    }
+
+    /// Forgets who was at which address, as a host does by itself after a while.
+    pub fn forget_neighbours(&self) {
+        ip(&format!("-n {} neigh flush all", self.space));
+    }
+
+    fn on(name: &str, space: String, inner: &str, address: Ipv4Addr) -> Self {
         ip(&format!("-n {space} addr add {address}/24 dev {inner}"));
         ip(&format!("-n {space} link set {inner} up"));
         ip(&format!("-n {space} link set lo up"));
@@ -173,14 +216,35 @@ impl Host {
 
     /// Starts a program that stays, in a process group of its own; what it says goes to `log`.
     pub fn start(&self, log: &Path, program: &str, arguments: &[&str]) -> Program {
+        let mut command = self.command(program);
+        command.args(arguments);
+        Self::spawn(log, command)
+    }
+
+    /// The same in a control group, which the host itself does not see.
+    pub fn start_in(&self, group: &Path, log: &Path, program: &str, arguments: &[&str]) -> Program {
+        let inner = self.command(program);
+        let script = format!(
+            "echo $$ > '{}/cgroup.procs' && exec \"$0\" \"$@\"",
+            group.display()
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .args(arguments)
+            .stdin(Stdio::null());
+        Self::spawn(log, command)
+    }
+
+    fn spawn(log: &Path, mut command: Command) -> Program {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(log)
             .unwrap();
-        let child = self
-            .command(program)
-            .args(arguments)
+        let child = command
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .process_group(0)
@@ -188,6 +252,22 @@ impl Host {
             .unwrap();
         Program(child)
     }
+}
+
+/// A namespace with one end of a wire in it; gives its name and those of the outer and the inner end.
+fn wire(bridge: &Bridge, number: u8) -> (String, String, String) {
+    let name = |kind: char| format!("oc{kind}{}-{number}", bridge.id);
+    let (space, outer, inner) = (name('n'), name('o'), name('i'));
+    drop(
+        Command::new("ip")
+            .args(["netns", "delete", &space])
+            .stderr(Stdio::null())
+            .status(),
+    );
+    ip(&format!("netns add {space}"));
+    ip(&format!("link add {outer} type veth peer name {inner}"));
+    ip(&format!("link set {inner} netns {space}"));
+    (space, outer, inner)
 }
 
 impl Drop for Host {

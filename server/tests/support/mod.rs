@@ -57,14 +57,20 @@ impl Server {
 
     /// The same with further arguments.
     pub fn start_with(data: &Path, listen: &str, more: &[&str]) -> Self {
+        let mut command = program(&["serve", "--listen", listen]);
+        command.args(more);
+        Self::start_command(data, command)
+    }
+
+    /// A command that is given the folder and becomes a server.
+    pub fn start_command(data: &Path, mut command: Command) -> Self {
         let log = data.with_file_name("server.log");
         let stderr: File = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let mut child = program(&["serve", "--listen", listen])
-            .args(more)
+        let mut child = command
             .arg("--data")
             .arg(data)
             .stdout(Stdio::piped())
