@@ -10,7 +10,7 @@ use crate::clusters::{
     ClusterEventsPage, ClusterNodesPage, ClusterPage, ClusterSettingsPage, ClustersListPage,
 };
 use crate::enroll::AddNodePage;
-use crate::events::EventsPage;
+use crate::events::{AuditPage, EventsPage};
 use crate::fleet::{BulkPage, InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
@@ -54,6 +54,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/clusters/:slug/events") view=ClusterEventsPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters/:slug/settings") view=ClusterSettingsPage ssr=SsrMode::Async />
                     <Route path=path!("/events") view=EventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
                     <Route path=path!("/topology") view=TopologyMapPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes") view=NodesListPage ssr=SsrMode::Async />
                     <Route path=path!("/nodes/inbox") view=InboxPage ssr=SsrMode::Async />

@@ -143,6 +143,7 @@ fn UserMenu() -> impl IntoView {
                         <ThemeSwitch theme=Theme::from_name(&page.theme) />
                         <ZoneSwitch />
                         <KeySheetButton />
+                        {(user.role == domain::access::Role::Admin).then(|| view! { <a class="menu-item" href="/audit"><Icon name="history" />"Audit log"</a> })}
                         <form method="post" action="/logout" on:submit=|_| installed::forget()>
                             <button type="submit" class="menu-item"><Icon name="log-out" />"Sign out"</button>
                         </form>

@@ -32,6 +32,7 @@ pub const PAGES: &[(&str, PageClass)] = &[
     ("/nodes/bulk", PageClass::SignedIn),
     ("/nodes/{id}", PageClass::SignedIn),
     ("/events", PageClass::SignedIn),
+    ("/audit", PageClass::SignedIn),
     ("/wall", PageClass::SignedIn),
     ("/search", PageClass::SignedIn),
     ("/settings/profile", PageClass::SignedIn),

@@ -63,6 +63,61 @@ pub fn may_grow(entries: &[Entry<'_>], lines: &[Vec<usize>], shown: usize) -> bo
         })
 }
 
+/// Entries that one node gets in the log within [`NODE_EVENTS_MS`]: a server that starts and stops without end would
+/// otherwise bury everything else, and fill the disk.
+pub const NODE_EVENTS_MAX: u32 = 12;
+/// See [`NODE_EVENTS_MAX`].
+pub const NODE_EVENTS_MS: i64 = 10 * 60_000;
+
+/// How much a node had written lately.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Budget {
+    began_at_ms: Option<i64>,
+    told: u32,
+    left_out: u32,
+}
+
+/// What becomes of a further entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is written.
+    Tell,
+    /// It is written, and that further ones are not until then.
+    TellLast {
+        /// When entries are written again.
+        until_ms: i64,
+    },
+    /// It is counted.
+    LeaveOut,
+}
+
+impl Budget {
+    /// Takes a further entry; says what becomes of it, and how many were left out in a stretch that is over now.
+    pub fn take(&mut self, now_ms: i64) -> (Verdict, u32) {
+        let mut missed = 0;
+        let is_over = |began_ms: i64| !(began_ms..began_ms + NODE_EVENTS_MS).contains(&now_ms);
+        if self.began_at_ms.is_none_or(is_over) {
+            missed = self.left_out;
+            *self = Self {
+                began_at_ms: Some(now_ms),
+                ..Self::default()
+            };
+        }
+        let until_ms = self.began_at_ms.unwrap_or(now_ms) + NODE_EVENTS_MS;
+        if self.told >= NODE_EVENTS_MAX {
+            self.left_out += 1;
+            return (Verdict::LeaveOut, missed);
+        }
+        self.told += 1;
+        let verdict = if self.told == NODE_EVENTS_MAX {
+            Verdict::TellLast { until_ms }
+        } else {
+            Verdict::Tell
+        };
+        (verdict, missed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -114,6 +169,29 @@ mod tests {
         assert!(!grows(&[("a", 9), ("b", 2)], 1));
         assert!(grows(&[("a", 9), ("b", 4)], 1));
         assert!(grows(&[("a", 9), ("b", 2)], 2));
+    }
+
+    #[test]
+    fn a_node_that_flaps_is_told_so_often_then_counted_and_the_count_is_said() {
+        let mut budget = Budget::default();
+        let verdicts: Vec<Verdict> = (0..20).map(|n| budget.take(1_000 + n).0).collect();
+        let last = NODE_EVENTS_MAX as usize - 1;
+        assert!(
+            verdicts[..last]
+                .iter()
+                .all(|verdict| *verdict == Verdict::Tell)
+        );
+        let until_ms = 1_000 + NODE_EVENTS_MS;
+        assert_eq!(verdicts[last], Verdict::TellLast { until_ms });
+        assert!(
+            verdicts[last + 1..]
+                .iter()
+                .all(|verdict| *verdict == Verdict::LeaveOut)
+        );
+        assert_eq!(budget.take(until_ms), (Verdict::Tell, 8));
+        assert_eq!(budget.take(until_ms + 1), (Verdict::Tell, 0));
+        // A clock set back begins anew and never waits for the time it had.
+        assert_eq!(budget.take(0), (Verdict::Tell, 0));
     }
 
     proptest! {

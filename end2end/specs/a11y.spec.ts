@@ -79,7 +79,7 @@ test.describe("with a node", () => {
     await expectGood(page);
   });
 
-  for (const path of ["/clusters", "/clusters/local", "/clusters/local/nodes", "/clusters/local/events", "/events"]) {
+  for (const path of ["/clusters", "/clusters/local", "/clusters/local/nodes", "/clusters/local/nodes?view=stats", "/clusters/local/events", "/events", "/audit?verify=1"]) {
     test(path, async ({ page }) => {
       test.slow();
       await page.goto(site.url + path);
@@ -88,7 +88,7 @@ test.describe("with a node", () => {
     });
   }
 
-  for (const path of ["/clusters/local/settings", "/clusters?q=nothing", "/events?actor=nobody", "/wall"]) {
+  for (const path of ["/clusters/local/settings", "/clusters?q=nothing", "/events?actor=nobody", "/nodes/bulk", "/wall"]) {
     test(path, async ({ page }) => {
       test.slow();
       await page.goto(site.url + path);

@@ -97,6 +97,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/clusters.csv", get(fleet::clusters::export::as_csv))
         .route("/clusters.json", get(fleet::clusters::export::as_json))
         .route("/events.csv", get(events::export::as_csv))
+        .route("/audit.csv", get(events::export::audit_as_csv))
         .nest("/api/v1", api)
         .nest("/agent/v1", agent)
         .with_state(ops.clone())

@@ -153,7 +153,7 @@ async fn settings_have_their_event_and_what_is_wrong_is_named_and_kept() {
             "the same again is no change"
         );
     }
-    let events = server::events::store::list_of_cluster(site.ops.state.read(), "web", 10)
+    let events = server::events::store::list_of_cluster(site.ops.state.read(), "web", None, 10)
         .await
         .unwrap();
     assert_eq!(events[0].verb, "cluster settings changed");
@@ -348,8 +348,9 @@ async fn the_log_is_paged_by_key_filtered_and_counted() {
         .await;
     assert_eq!(csv.body.lines().count(), 122);
     assert!(
-        csv.body
-            .starts_with("seq,time,actor,kind,object,node_id,detail\r\n")
+        csv.body.starts_with(
+            "seq,time,actor,kind,object,node_id,detail,actor_node_id,before,after\r\n"
+        )
     );
 }
 
@@ -419,9 +420,36 @@ async fn servers_count_instead_of_their_hosts_and_their_own_values_are_drawn() {
     );
     assert_eq!(told["signals"]["connections"], 200.0);
     let range = app::fleet::view::RangeQuery::default();
-    let charts = server::fleet::clusters::charts::charts(&site.ops, "web", &range)
+    let (charts, points) = server::fleet::clusters::charts::charts(&site.ops, "web", &range)
         .await
         .unwrap();
+    // What is read by the pointer is what is drawn.
+    let read = points.chart("cpu").unwrap();
+    let labels: Vec<&str> = read.lines.iter().map(|line| line.label.as_str()).collect();
+    assert_eq!(labels, ["median of 5 nodes", "web-01/shop-1"]);
+    assert_eq!(read.lines[0].values.last(), Some(&Some(0.3)));
+    let by_memory = app::fleet::view::RangeQuery {
+        metric: "connections".to_owned(),
+        ..range.clone()
+    };
+    let (other, _) = server::fleet::clusters::charts::charts(&site.ops, "web", &by_memory)
+        .await
+        .unwrap();
+    assert_eq!(other.heatmap.unwrap().title, "TCP connections");
+    assert_eq!(
+        (charts.metric.as_str(), other.metric.as_str()),
+        ("cpu", "connections")
+    );
+    assert!(charts.metrics.iter().any(|(key, _)| key == "connections"));
+    let unknown = app::fleet::view::RangeQuery {
+        metric: "colour".to_owned(),
+        ..range.clone()
+    };
+    let (unknown, _) = server::fleet::clusters::charts::charts(&site.ops, "web", &unknown)
+        .await
+        .unwrap();
+    assert_eq!(unknown.metric, "cpu");
+    assert!(unknown.notes[0].contains("`colour`"), "{:?}", unknown.notes);
     let cpu = charts
         .charts
         .iter()

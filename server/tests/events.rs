@@ -208,6 +208,39 @@ async fn tags_and_notes_are_said_by_a_form_filter_the_lists_and_are_in_the_log()
         .send();
     assert_eq!(answer.await.status, StatusCode::FORBIDDEN);
 
+    // The audit log is of people alone, says from where, and is for who manages them.
+    let admin = site.sign_in_as(Role::Admin).await;
+    let get = async |path: &str, cookie: &str| site.call("GET", path).cookie(cookie).send().await;
+    let audit = get("/audit?verify=1", &admin).await;
+    assert_eq!(audit.status, StatusCode::OK, "{}", audit.body);
+    for part in [
+        "tags changed",
+        "az=b, tier=edge",
+        "127.0.0.1",
+        "The chain is whole",
+    ] {
+        assert!(audit.body.contains(part), "{part}: {}", audit.body);
+    }
+    assert!(
+        !audit.body.contains("server appeared"),
+        "what agents did is no audit"
+    );
+    let file = get("/audit.csv", &admin).await.body;
+    assert!(file.starts_with("seq,time,actor,kind,object,node_id,detail,actor_node_id,before,after,address,request_id\r\n"), "{file}");
+    assert!(file.contains(",127.0.0.1,"), "{file}");
+    for path in ["/audit", "/audit.csv"] {
+        assert_eq!(
+            get(path, &operator).await.status,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
+    }
+    let events = get("/events", &operator).await.body;
+    assert!(
+        events.contains("tags changed") && !events.contains("127.0.0.1"),
+        "{events}"
+    );
+
     // They last.
     let again =
         server::fleet::live::Live::load(&site.ops.state, &site.ops.metrics, &site.ops.clock);

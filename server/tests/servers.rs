@@ -326,6 +326,73 @@ async fn a_token_that_allows_suggestions_lets_servers_place_themselves_in_its_ow
 }
 
 #[tokio::test]
+async fn a_host_makes_only_so_many_clusters_and_its_flapping_servers_write_only_so_much() {
+    let site = site().await;
+    let token = site.token(|new| new.allows_suggestions = true).await;
+    let mut agent = site.enroll(&token, 3, "app-1").await.ok().unwrap();
+    agent.hello(&site).await.ok().unwrap();
+    let in_cluster = |name: &str, pid: u32| Server {
+        cluster: Some(name.to_owned()),
+        pid: Some(pid),
+        ..tomcat()
+    };
+    for n in 0..30 {
+        let record = told(&mut agent, vec![in_cluster(&format!("made-{n}"), 7)]);
+        send(&site, &mut agent, record).await;
+    }
+    let token = site.api_token(Role::Viewer).await;
+    let clusters = site
+        .call("GET", "/api/v1/clusters")
+        .bearer(&token)
+        .send()
+        .await
+        .json();
+    let made = clusters["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|cluster| cluster["id"].as_str().unwrap().starts_with("made-"));
+    assert_eq!(made.count(), 8);
+    let node = server_node(&site).await;
+    assert_eq!(
+        (&node["cluster"], &node["liveness"]),
+        (&"web".into(), &"pending_review".into())
+    );
+    // It is said why, and that not everything is said.
+    let id = node["id"].as_str().unwrap();
+    let told_of = server::events::store::list_latest(site.ops.state.read(), Some(id), None, 100);
+    let told_of = told_of.await.unwrap();
+    let details = |verb: &str| -> Vec<String> {
+        let of = told_of.iter().filter(|event| event.verb == verb);
+        of.map(|event| event.detail.clone()).collect()
+    };
+    let refused = details("suggestion refused");
+    assert!(
+        refused[0].contains("has made 8 clusters by suggesting them"),
+        "{refused:?}"
+    );
+    assert_eq!(details("events limited").len(), 1, "{told_of:?}");
+    assert_eq!(told_of.len(), 13, "12 and the word that there are more");
+    // What exists is still within reach, and an operator's cluster counts for nobody.
+    site.clock.advance_ms(11 * 60_000);
+    let record = told(&mut agent, vec![in_cluster("made-0", 8)]);
+    send(&site, &mut agent, record).await;
+    assert_eq!(server_node(&site).await["cluster"], "made-0");
+    let missed = server::events::store::list_latest(site.ops.state.read(), Some(id), None, 100);
+    let missed = missed.await.unwrap();
+    let left_out = missed
+        .iter()
+        .find(|event| event.verb == "events left out")
+        .unwrap();
+    assert!(
+        left_out
+            .detail
+            .ends_with("before this were counted, not written"),
+        "{left_out:?}"
+    );
+}
+
+#[tokio::test]
 async fn connections_are_kept_cleaned_and_rubbish_changes_nothing() {
     let site = site().await;
     let mut agent = site.agent(1).await;

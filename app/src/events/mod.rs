@@ -7,4 +7,4 @@ pub mod view;
 
 #[cfg(feature = "ssr")]
 pub use api::EventsPort;
-pub use page::EventsPage;
+pub use page::{AuditPage, EventsPage};

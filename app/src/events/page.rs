@@ -7,7 +7,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::api;
 use super::query::RANGES;
-use super::view::{EventLine, EventsPage as Page, EventsQuery};
+use super::view::{AuditDetail, Chain, EventLine, EventsPage as Page, EventsQuery};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::fleet::{actor, node_link};
 use crate::live::Live;
@@ -21,8 +21,26 @@ type Asked = (EventsQuery, Page);
 /// `/events`
 #[component]
 pub fn EventsPage() -> impl IntoView {
+    log(false)
+}
+
+/// `/audit`: what people did, with what they changed and from where.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    log(true)
+}
+
+fn log(is_audit: bool) -> AnyView {
     let params = use_query_map();
-    let query = Memo::new(move |_| EventsQuery::from_params(|key| params.read().get(key)));
+    let query = Memo::new(move |_| EventsQuery {
+        is_audit,
+        ..EventsQuery::from_params(|key| params.read().get(key))
+    });
+    let (title, file) = if is_audit {
+        ("Audit log", "/audit.csv")
+    } else {
+        ("Events", "/events.csv")
+    };
     let data: Resource<Result<Asked, crate::error::UiError>> = Resource::new_blocking(
         move || query.get(),
         |query| async move {
@@ -46,11 +64,12 @@ pub fn EventsPage() -> impl IntoView {
         now_ms: |data: &Asked| data.1.now_ms,
     };
     view! {
-        <PageHeader title="Events">
+        <PageHeader title>
             <NewEvents data query />
-            <a class="button" href=move || query.read().from_the_newest().url_at("/events.csv") rel="external" download="">"CSV"</a>
+            {is_audit.then(|| view! { <a class="button" href="/audit?verify=1">"Verify the chain"</a> })}
+            <a class="button" href=move || query.read().from_the_newest().url_at(file) rel="external" download="">"CSV"</a>
         </PageHeader>
-        {followed(source, |_| "Events".to_owned(), |data, _| page(&data.0, &data.1))}
+        {followed(source, |data| if data.0.is_audit { "Audit log".to_owned() } else { "Events".to_owned() }, |data, _| page(&data.0, &data.1))}
     }
     .into_any()
 }
@@ -89,6 +108,7 @@ fn page(query: &EventsQuery, page: &Page) -> AnyView {
         view! { <p class="note">"Only cluster "<a href=url::cluster(&slug)><bdi>{slug.clone()}</bdi></a>" and its nodes."</p> }
     });
     view! {
+        {page.chain.map(chain)}
         {facets(query, page)}
         {cluster}
         {notes}
@@ -97,6 +117,25 @@ fn page(query: &EventsQuery, page: &Page) -> AnyView {
         {older(query, page)}
     }
     .into_any()
+}
+
+/// How the chain of hashes is.
+fn chain(chain: Chain) -> AnyView {
+    match chain {
+        Chain::Whole(count) => {
+            let words = format!(
+                "The chain is whole: {} as they were written.",
+                format::plural(count, "entry is", "entries are")
+            );
+            view! { <p class="form-saved" role="status">{words}</p> }.into_any()
+        }
+        Chain::Broken(seq) => {
+            let words = format!(
+                "The chain is broken: entry {seq} was changed, removed or added. Keep the database as it is, and compare it with a backup."
+            );
+            view! { <p class="form-message" role="alert">{words}</p> }.into_any()
+        }
+    }
 }
 
 /// A plain form: choices with how many there are in this window.
@@ -125,7 +164,7 @@ fn facets(query: &EventsQuery, page: &Page) -> AnyView {
             .then(|| view! { <input type="hidden" name=name value=value.to_owned() /> })
     };
     view! {
-        <form class="facets" method="get" action="/events">
+        <form class="facets" method="get" action=query.path()>
             {facet("kind", "Kind", "Any kind", &query.kind, &named(&page.kinds))}
             {facet("object", "Object", "Any object", &query.object, &page.objects)}
             {facet("actor", "Actor", "Anybody", &query.actor, &page.actors)}
@@ -227,10 +266,11 @@ fn nothing(query: &EventsQuery, page: &Page) -> AnyView {
     } else {
         format!("Nothing happened, {}", page.label)
     };
+    let year = query.in_range("1y").url();
     view! {
         <EmptyState icon="history" title=title>
             <p>"Nodes that appear, fall away or change, and all that people do here, is written down and kept."</p>
-            <a class="button" href="/events?range=1y">"Show a year"</a>
+            <a class="button" href=year>"Show a year"</a>
         </EmptyState>
     }
     .into_any()
@@ -280,9 +320,32 @@ fn row(line: &EventLine) -> AnyView {
             <span class="event-subject">{subject}</span>
             <span class="event-detail"><bdi>{line.detail.clone()}</bdi></span>
             <span class="event-who">{actor(event)}</span>
+            {line.audit.as_ref().and_then(audit)}
         </li>
     }
     .into_any()
+}
+
+/// What was changed, and by which request.
+fn audit(detail: &AuditDetail) -> Option<AnyView> {
+    let parts: Vec<_> = [
+        ("Before", &detail.before),
+        ("After", &detail.after),
+        ("From", &detail.address),
+        ("Request", &detail.request_id),
+    ]
+    .into_iter()
+    .filter_map(|(label, text)| {
+        let text = text.clone()?;
+        let text = if text.is_empty() {
+            "nothing".to_owned()
+        } else {
+            text
+        };
+        Some(view! { <div><dt>{label}</dt><dd><bdi>{text}</bdi></dd></div> })
+    })
+    .collect();
+    (!parts.is_empty()).then(|| view! { <dl class="event-audit">{parts}</dl> }.into_any())
 }
 
 fn older(query: &EventsQuery, page: &Page) -> AnyView {

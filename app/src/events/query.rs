@@ -28,6 +28,8 @@ impl EventsQuery {
             from: text("from"),
             to: text("to"),
             cursor: get("cursor").and_then(|text| text.parse().ok()),
+            is_audit: false,
+            verify: get("verify").is_some_and(|text| text == "1"),
         }
     }
 
@@ -53,9 +55,14 @@ impl EventsQuery {
         with_query(path, &pairs)
     }
 
+    /// Path of the page.
+    pub fn path(&self) -> &'static str {
+        if self.is_audit { "/audit" } else { "/events" }
+    }
+
     /// The URL of the page.
     pub fn url(&self) -> String {
-        self.url_at("/events")
+        self.url_at(self.path())
     }
 
     /// The same from its newest event on.

@@ -24,6 +24,12 @@ pub struct EventsQuery {
     pub to: String,
     /// Only events before this number.
     pub cursor: Option<i64>,
+    /// The audit log: only what people did, with what they changed and from where. Of the path, not of the query.
+    #[serde(default)]
+    pub is_audit: bool,
+    /// Walk the whole chain of hashes and say how it is; in the audit log.
+    #[serde(default)]
+    pub verify: bool,
 }
 
 /// A page of events.
@@ -53,6 +59,9 @@ pub struct EventsPage {
     pub kinds: Vec<(String, u32)>,
     /// Who acted in the window, as (what to ask for, name, how many), the busiest first.
     pub actors: Vec<(String, String, u32)>,
+    /// How the chain of hashes is, where that was asked for.
+    #[serde(default)]
+    pub chain: Option<Chain>,
     /// What it happened to, as (what to ask for, name, how many), the most affected first.
     pub objects: Vec<(String, String, u32)>,
 }
@@ -66,4 +75,29 @@ pub struct EventLine {
     pub detail: String,
     /// Cluster to link to, when it is about one.
     pub cluster: Option<String>,
+    /// In the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditDetail>,
+}
+
+/// What the audit log says beside an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditDetail {
+    /// What was changed, as it was.
+    pub before: Option<String>,
+    /// What was changed, as it is.
+    pub after: Option<String>,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// Its id, as in the server's log.
+    pub request_id: Option<String>,
+}
+
+/// How the chain of hashes is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Chain {
+    /// So many entries, all as they were written.
+    Whole(u64),
+    /// The first that was changed, removed or added.
+    Broken(i64),
 }

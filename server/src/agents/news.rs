@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::event::{Budget, NODE_EVENTS_MAX, NODE_EVENTS_MS, Verdict};
 use domain::fleet::{Admission, CollectorOutcome};
+use domain::time::{Timestamp, format_utc};
 use protocol::keys::short_digest;
 use protocol::v1::hello::Hello;
 use protocol::v1::report::{Facts, Record};
@@ -40,13 +42,12 @@ pub async fn of_hello(ops: &Ops, host: &HostLive, hello: &Hello) -> Result<(), O
         return Ok(());
     }
     let moved = moved(ops, host, &suggested).await?;
+    let events = moved.iter().map(|place| move_event(ops, host, place));
+    let (events, budgets) = limited(ops, host, events.collect());
     let news = HostNews {
         host_id: host.record.id.clone(),
         agent: Some((version.clone(), interval_s, suggested.clone())),
-        events: moved
-            .iter()
-            .map(|place| move_event(ops, host, place))
-            .collect(),
+        events,
         moved: moved
             .clone()
             .map(|place| (host.record.node_id.clone(), place)),
@@ -54,6 +55,7 @@ pub async fn of_hello(ops: &Ops, host: &HostLive, hello: &Hello) -> Result<(), O
     };
     ops.news.write(news).await?;
     ops.live.update(host.record.no, |host| {
+        host.event_budgets.extend(budgets);
         host.record.agent_version = version;
         host.record.interval_s = interval_s;
         host.record.suggested = suggested;
@@ -83,8 +85,8 @@ async fn moved(
     if (&cluster, &role) == (&record.cluster, &record.node_role) {
         return Ok(None);
     }
-    let owner = servers::store::find_owner(ops.state.read(), &cluster).await?;
-    if owner.is_some_and(|owner| owner != record.system) {
+    let out_of_reach = servers::out_of_reach(ops, host, std::iter::once(&cluster)).await?;
+    if out_of_reach.contains_key(&cluster) {
         return Ok(None);
     }
     Ok(Some(Place {
@@ -95,6 +97,47 @@ async fn moved(
         admission: Admission::Accepted,
         placed_by: PlacedBy::Suggestion,
     }))
+}
+
+/// What of these is written: a node that flaps has only so much to say, and that something was left out is said.
+fn limited(
+    ops: &Ops,
+    host: &HostLive,
+    events: Vec<HostEvent>,
+) -> (Vec<HostEvent>, BTreeMap<String, Budget>) {
+    let now_ms = ops.clock.now().0;
+    let mut budgets: BTreeMap<String, Budget> = BTreeMap::new();
+    let mut told = Vec::with_capacity(events.len());
+    for event in events {
+        let known = || host.event_budgets.get(&event.node_id).copied();
+        let budget = budgets
+            .entry(event.node_id.clone())
+            .or_insert_with(|| known().unwrap_or_default());
+        let (verdict, missed) = budget.take(now_ms);
+        let about = |verb: &'static str, detail: String| HostEvent {
+            verb,
+            detail,
+            ..event.clone()
+        };
+        if missed > 0 {
+            let detail = format!("{missed} before this were counted, not written");
+            told.push(about("events left out", detail));
+        }
+        match verdict {
+            Verdict::Tell => told.push(event),
+            Verdict::TellLast { until_ms } => {
+                let minutes = NODE_EVENTS_MS / 60_000;
+                let detail = format!(
+                    "{NODE_EVENTS_MAX} in {minutes} minutes: further ones are counted, not written, until {}; its page shows how it is",
+                    format_utc(Timestamp(until_ms))
+                );
+                let limit = about("events limited", detail);
+                told.extend([event, limit]);
+            }
+            Verdict::LeaveOut => {}
+        }
+    }
+    (told, budgets)
 }
 
 fn move_event(ops: &Ops, host: &HostLive, place: &Place) -> HostEvent {
@@ -133,6 +176,7 @@ pub async fn of_report(
         .as_ref()
         .map_or_else(Vec::new, |(_, _, wire)| changes(ops, host, wire));
     events.extend(servers.events);
+    let (events, budgets) = limited(ops, host, events);
     let news = HostNews {
         host_id: host.record.id.clone(),
         agent: None,
@@ -154,6 +198,7 @@ pub async fn of_report(
         .find(|section| section.kind == KIND_CONNECTIONS)
         .and_then(|section| Some((section.taken_at_ms, ingest::connections(&section.body)?)));
     ops.live.update(host.record.no, |live| {
+        live.event_budgets.extend(budgets);
         if let Some((_, digest, wire)) = facts {
             let cleaned = ingest::facts(&wire);
             live.record.hostname.clone_from(&cleaned.hostname);

@@ -133,6 +133,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("GET", "/clusters.csv", Class::Page),
     ("GET", "/clusters.json", Class::Page),
     ("GET", "/events.csv", Class::Page),
+    ("GET", "/audit.csv", Class::Page),
     ("GET", "/api/v1/openapi.json", Class::Public),
     ("GET", "/api/v1/about", Class::Api(Action::ViewFleet)),
     (

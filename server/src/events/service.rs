@@ -6,14 +6,14 @@ use app::backend::Operator;
 use app::error::UiError;
 use app::events::EventsPort;
 use app::events::query::RANGE_DEFAULT;
-use app::events::view::{EventLine, EventsPage, EventsQuery};
+use app::events::view::{AuditDetail, Chain, EventLine, EventsPage, EventsQuery};
 use app::fleet::view::{Change, EventRow};
 use domain::access::Action;
 use domain::chart::range::{self, Window};
 use domain::event::{self, Entry};
 
-use super::AGENT_PREFIX;
 use super::store::{self, EventFilter, EventRecord, Facet};
+use super::{AGENT_PREFIX, ChainState};
 use crate::error::OpsError;
 use crate::fleet;
 use crate::ops::Ops;
@@ -33,8 +33,17 @@ const CHOICES_MAX: u32 = 50;
 #[async_trait::async_trait]
 impl EventsPort for Console {
     async fn events_page(&self, who: &Operator, query: EventsQuery) -> Result<EventsPage, UiError> {
-        who.may(Action::ViewFleet)?;
+        who.may(needed(&query))?;
         Ok(page(self.ops(), &query).await?)
+    }
+}
+
+/// From where people act is for who manages them; what happened is for everybody.
+pub fn needed(query: &EventsQuery) -> Action {
+    if query.is_audit {
+        Action::ManagePeople
+    } else {
+        Action::ViewFleet
     }
 }
 
@@ -198,7 +207,7 @@ pub fn filter(ops: &Ops, query: &EventsQuery) -> (Window, EventFilter) {
         actor: asked(&query.actor),
         object: asked(&query.object),
         cluster: asked(&query.cluster),
-        is_audit: false,
+        is_audit: query.is_audit,
     };
     (window, filter)
 }
@@ -225,6 +234,13 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
         }
     }
     let facet = async |facet| store::facet(pool, facet, &filter, CHOICES_MAX).await;
+    let chain = match query.is_audit && query.verify {
+        true => Some(match store::verify(pool).await? {
+            ChainState::Whole { count } => Chain::Whole(count),
+            ChainState::Broken { first_bad_seq } => Chain::Broken(first_bad_seq),
+        }),
+        false => None,
+    };
     let acted = facet(Facet::Actor).await?;
     let who = records.iter().map(|event| event.actor.as_str());
     let who = who.chain(acted.iter().map(|(actor, ..)| actor.as_str()));
@@ -236,6 +252,7 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
             .collect()
     };
     Ok(EventsPage {
+        chain,
         now_ms: ops.clock.now().0,
         from_ms: window.from_ms,
         to_ms: window.to_ms,
@@ -243,7 +260,7 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
         notes: window.notes,
         rows: records
             .into_iter()
-            .map(|event| line(&names, event))
+            .map(|event| line(&names, query, event))
             .collect(),
         next_cursor,
         matching: histogram.iter().sum(),
@@ -270,11 +287,17 @@ fn count(entries: i64) -> u32 {
 }
 
 /// Every event about a cluster itself says so in its verb, and has the slug as its subject.
-fn line(names: &Names, event: EventRecord) -> EventLine {
+fn line(names: &Names, query: &EventsQuery, event: EventRecord) -> EventLine {
     let is_cluster = event.node_id.is_none() && event.verb.starts_with("cluster ");
     EventLine {
         cluster: is_cluster.then(|| event.subject.clone()),
         detail: event.detail.clone(),
+        audit: query.is_audit.then(|| AuditDetail {
+            before: event.before.clone(),
+            after: event.after.clone(),
+            address: event.address.clone(),
+            request_id: event.request_id.clone(),
+        }),
         event: row(names, event),
     }
 }

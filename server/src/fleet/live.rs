@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use domain::event::Budget;
 use domain::fleet::{Admission, Facts, Liveness, Observation, liveness};
 use domain::metric::Metric;
 use domain::time::Monotonic;
@@ -49,6 +50,8 @@ pub struct HostLive {
     pub values: BTreeMap<SeriesKey, i64>,
     /// Its processor use of the last minutes.
     pub recent: Recent,
+    /// How much each of its nodes had written into the log lately.
+    pub event_budgets: BTreeMap<String, Budget>,
     /// The host's wall clock minus ours.
     pub skew_ms: Option<i64>,
     /// Somebody looks until then: report every second.
@@ -72,6 +75,7 @@ impl HostLive {
             goodbye: false,
             values: BTreeMap::new(),
             recent: Recent::default(),
+            event_budgets: BTreeMap::new(),
             skew_ms: None,
             watched_until: Monotonic(0),
             version: 0,

@@ -126,7 +126,12 @@ pub fn server_row(host: &HostLive, server: &ServerRecord, now: Monotonic) -> Nod
     if server.admission == Admission::New {
         let named = facts.cluster.as_deref().unwrap_or("another cluster");
         reason = Some(format!(
-            "It names cluster {named}, which its token is not for; it waits in the inbox and does not count."
+            "It names cluster {named}, which {}; it waits in the inbox and does not count.",
+            if host.record.allows_suggestions {
+                "is another system's, or one more than its host may make"
+            } else {
+                "its token is not for"
+            }
         ));
     }
     NodeRow {

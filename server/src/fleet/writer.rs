@@ -8,7 +8,7 @@ use domain::fleet::{CollectorOutcome, Suggested};
 use domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::servers::store::{self as servers, Place, ServerRecord};
+use super::servers::store::{self as servers, Place, PlacedBy, ServerRecord};
 use super::store::{self, StoredSection};
 use crate::db::Db;
 use crate::error::StoreError;
@@ -82,10 +82,11 @@ impl HostNews {
             store::set_section(connection, id, section).await?;
         }
         for server in &self.servers {
-            store::ensure_cluster(
+            make_cluster(
                 connection,
-                &server.system,
-                &server.cluster,
+                id,
+                (&server.system, &server.cluster),
+                server.placed_by,
                 server.found_at_ms,
             )
             .await?;
@@ -93,7 +94,8 @@ impl HostNews {
         }
         if let Some((node_id, place)) = &self.moved {
             let now_ms = self.events.first().map_or(0, |event| event.at.0);
-            store::ensure_cluster(connection, &place.system, &place.cluster, now_ms).await?;
+            let cluster = (place.system.as_str(), place.cluster.as_str());
+            make_cluster(connection, id, cluster, place.placed_by, now_ms).await?;
             servers::set_place(connection, node_id, place).await?;
         }
         for event in &self.events {
@@ -109,6 +111,21 @@ impl HostNews {
         }
         Ok(())
     }
+}
+
+/// Makes sure of a cluster, and that it is known who made it.
+async fn make_cluster(
+    connection: &mut sqlx::SqliteConnection,
+    host_id: &str,
+    (system, cluster): (&str, &str),
+    placed_by: PlacedBy,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if placed_by == PlacedBy::Suggestion {
+        servers::make_suggested(connection, system, cluster, now_ms, host_id).await?;
+    }
+    store::ensure_cluster(connection, system, cluster, now_ms).await?;
+    Ok(())
 }
 
 type Waiting = (HostNews, oneshot::Sender<Result<(), StoreError>>);

@@ -339,7 +339,8 @@ mod tests {
             &window(),
             &grid,
             &[half, track("b", &[some; 10])],
-        );
+        )
+        .0;
         assert!(both.gaps.is_empty());
         let silent = draw_crowd(&QUESTION, &window(), &grid, &[track("a", &[none; 10])]).0;
         assert_eq!(silent.absent.as_deref(), Some("Nobody tells."));

@@ -7,7 +7,7 @@
 pub mod arrange;
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::fleet::{Admission, GivenTags, ServerFacts, ServerState, place, server_changes};
 use domain::id::NodeId;
@@ -86,35 +86,67 @@ pub async fn changed(
     host: &HostLive,
     told: Vec<ServerFacts>,
 ) -> Result<Changed, OpsError> {
-    let owners = owners(ops, host, &told).await?;
-    Ok(compare(host, told, &owners, ops.clock.now()))
+    let named = told.iter().filter_map(|server| server.cluster.as_ref());
+    let out_of_reach = out_of_reach(ops, host, named).await?;
+    Ok(compare(host, told, &out_of_reach, ops.clock.now()))
 }
 
-/// System of each cluster that is suggested and is not the host's; those that do not exist are missing.
-async fn owners(
+/// Clusters that one host may make by suggesting them.
+pub const CLUSTERS_OF_HOST_MAX: i64 = 8;
+/// Clusters that all hosts together may make so.
+pub const CLUSTERS_SUGGESTED_MAX: i64 = 200;
+
+/// Those of these suggested clusters that a host cannot get into, each with the reason: they are another system's, or do
+/// not exist and would be one too many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn out_of_reach<'a>(
     ops: &Ops,
     host: &HostLive,
-    told: &[ServerFacts],
+    suggested: impl Iterator<Item = &'a String>,
 ) -> Result<BTreeMap<String, String>, OpsError> {
-    let mut owners = BTreeMap::new();
+    let mut out = BTreeMap::new();
     if !host.record.allows_suggestions {
-        return Ok(owners);
+        return Ok(out);
     }
-    for cluster in told.iter().filter_map(|server| server.cluster.as_ref()) {
-        if *cluster != host.record.cluster
-            && !owners.contains_key(cluster)
-            && let Some(owner) = store::find_owner(ops.state.read(), cluster).await?
-        {
-            owners.insert(cluster.clone(), owner);
+    let distinct: BTreeSet<&String> = suggested
+        .filter(|cluster| **cluster != host.record.cluster)
+        .collect();
+    let mut made = None;
+    for cluster in distinct {
+        match store::find_owner(ops.state.read(), cluster).await? {
+            Some(owner) if owner == host.record.system => {}
+            Some(owner) => {
+                out.insert(cluster.clone(), format!("it is of system {owner}"));
+            }
+            None => {
+                let (own, all) = match made {
+                    Some(made) => made,
+                    None => store::count_made(ops.state.read(), &host.record.id).await?,
+                };
+                if own >= CLUSTERS_OF_HOST_MAX {
+                    let why = format!(
+                        "this host has made {own} clusters by suggesting them, the most it may"
+                    );
+                    out.insert(cluster.clone(), why);
+                } else if all >= CLUSTERS_SUGGESTED_MAX {
+                    let why = format!(
+                        "hosts have made {all} clusters by suggesting them, the most they may"
+                    );
+                    out.insert(cluster.clone(), why);
+                }
+                made = Some((own + 1, all + 1));
+            }
         }
     }
-    Ok(owners)
+    Ok(out)
 }
 
 fn compare(
     host: &HostLive,
     told: Vec<ServerFacts>,
-    owners: &BTreeMap<String, String>,
+    out_of_reach: &BTreeMap<String, String>,
     now: Timestamp,
 ) -> Changed {
     let mut changed = Changed::default();
@@ -123,14 +155,28 @@ fn compare(
     for facts in told {
         let before = missing.remove(&facts.key);
         let now_record = match &before {
-            Some(known) => again(host, known, facts, owners),
+            Some(known) => again(host, known, facts, out_of_reach),
             // A host that tells other servers each time makes no nodes without end.
             None if room == 0 => continue,
             None => {
                 room -= 1;
-                first_seen(host, facts, owners, now)
+                first_seen(host, facts, out_of_reach, now)
             }
         };
+        let refused = now_record
+            .facts
+            .cluster
+            .as_ref()
+            .filter(|_| before.as_deref() != Some(&now_record))
+            .filter(|cluster| before.as_ref().and_then(|before| before.facts.cluster.as_ref()) != Some(*cluster))
+            .and_then(|cluster| Some((cluster, out_of_reach.get(cluster)?)))
+            .map(|(cluster, why)| HostEvent {
+                at: now,
+                verb: "suggestion refused",
+                subject: now_record.name_on(host.name()),
+                node_id: now_record.node_id.clone(),
+                detail: format!("cluster {cluster}: {why}; it waits in the inbox, where an operator can accept or move it"),
+            });
         note(
             &mut changed,
             host.name(),
@@ -138,6 +184,7 @@ fn compare(
             now_record,
             now,
         );
+        changed.events.extend(refused);
     }
     for known in missing.into_values() {
         // An agent that no longer tells a server has forgotten it; we have not.
@@ -187,22 +234,21 @@ fn note(
     changed.servers.push(after);
 }
 
-/// Where a server's own words and its host's token put it; a cluster of another system is out of reach.
+/// Where a server's own words and its host's token put it, as far as it may get there.
 fn placed(
     host: &HostLive,
     facts: &ServerFacts,
-    owners: &BTreeMap<String, String>,
+    out_of_reach: &BTreeMap<String, String>,
 ) -> domain::fleet::Placement {
     let record = &host.record;
-    let is_foreign = facts
+    let is_out_of_reach = facts
         .cluster
         .as_ref()
-        .and_then(|cluster| owners.get(cluster))
-        .is_some_and(|owner| *owner != record.system);
+        .is_some_and(|cluster| out_of_reach.contains_key(cluster));
     place(
         &record.cluster,
         record.node_role.as_deref(),
-        record.allows_suggestions && !is_foreign,
+        record.allows_suggestions && !is_out_of_reach,
         facts.cluster.as_deref(),
         facts.role.as_deref(),
     )
@@ -211,10 +257,10 @@ fn placed(
 fn first_seen(
     host: &HostLive,
     facts: ServerFacts,
-    owners: &BTreeMap<String, String>,
+    out_of_reach: &BTreeMap<String, String>,
     now: Timestamp,
 ) -> ServerRecord {
-    let placement = placed(host, &facts, owners);
+    let placement = placed(host, &facts, out_of_reach);
     ServerRecord {
         node_id: NodeId::from_random(random::bytes()).to_string(),
         node_name: None,
@@ -241,7 +287,7 @@ fn again(
     host: &HostLive,
     known: &ServerRecord,
     facts: ServerFacts,
-    owners: &BTreeMap<String, String>,
+    out_of_reach: &BTreeMap<String, String>,
 ) -> ServerRecord {
     let suggests = |facts: &ServerFacts| (facts.cluster.clone(), facts.role.clone());
     let is_moved =
@@ -252,7 +298,7 @@ fn again(
             ..known.clone()
         };
     }
-    let placement = placed(host, &facts, owners);
+    let placement = placed(host, &facts, out_of_reach);
     ServerRecord {
         placed_by: placed_by(host, &placement.cluster),
         cluster: placement.cluster,

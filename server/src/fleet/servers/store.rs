@@ -203,3 +203,41 @@ pub async fn find_owner(pool: &SqlitePool, cluster: &str) -> Result<Option<Strin
         .await
         .map_err(StoreError::doing("finding a cluster"))
 }
+
+/// Clusters that were made because this host, and any host, suggested them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_made(pool: &SqlitePool, host_id: &str) -> Result<(i64, i64), StoreError> {
+    sqlx::query_as(
+        "SELECT COUNT(CASE WHEN made_by_host = $1 THEN 1 END), COUNT(made_by_host) FROM cluster",
+    )
+    .bind(host_id)
+    .fetch_one(pool)
+    .await
+    .map_err(StoreError::doing("counting suggested clusters"))
+}
+
+/// Makes a cluster that a host suggests, where there is none of this name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn make_suggested(
+    connection: &mut SqliteConnection,
+    system: &str,
+    cluster: &str,
+    now_ms: i64,
+    host_id: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO cluster (slug, system, created_at_ms, made_by_host) VALUES ($1, $2, $3, $4) ON CONFLICT (slug) DO NOTHING",
+    )
+    .bind(cluster)
+    .bind(system)
+    .bind(now_ms)
+    .bind(host_id)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("making a suggested cluster"))?;
+    Ok(())
+}
