@@ -170,6 +170,7 @@ mod browser {
         let are_on = use_context::<Preferences>().unwrap_or_default().keys;
         let go = move |to: &str| navigate(to, NavigateOptions::default());
         let open = go.clone();
+        let follow = go.clone();
         let handles = [
             window_event_listener(leptos::ev::keydown, move |event| {
                 key(&event, are_on, &go);
@@ -178,6 +179,22 @@ mod browser {
                 let inside = target(&event).and_then(|at| at.closest(".topo-box").ok().flatten());
                 if let Some(key) = inside.and_then(|inside| inside.get_attribute("data-box")) {
                     hand.stop.set(Some(key));
+                }
+            }),
+            // The router knows links of pages, not those of drawings.
+            window_event_listener(leptos::ev::click, move |event| {
+                let is_plain = event.button() == 0
+                    && !(event.ctrl_key()
+                        || event.meta_key()
+                        || event.shift_key()
+                        || event.alt_key());
+                let link = target(&event)
+                    .filter(|_| is_plain)
+                    .and_then(|at| at.closest(".topo-head, .topo-cell").ok().flatten())
+                    .and_then(|link| link.get_attribute("href"));
+                if let Some(to) = link {
+                    event.prevent_default();
+                    follow(&to);
                 }
             }),
             window_event_listener(leptos::ev::dblclick, move |event| {
