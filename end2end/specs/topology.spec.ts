@@ -90,9 +90,10 @@ test("the graph is one stop of the keyboard, and keys walk it", async ({ page })
   await expect(stops).toHaveAttribute("aria-label", /^db-eu, /);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("complementary", { name: "Cluster db-eu" })).toBeVisible();
-  expect(await focused(page)).toBe("db-eu");
+  await expect.poll(() => focused(page)).toBe("db-eu");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("complementary")).toHaveCount(0);
+  await expect.poll(() => focused(page)).toBe("db-eu");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("link", { name: "View as table" })).toBeFocused();
   await stops.focus();
@@ -101,7 +102,7 @@ test("the graph is one stop of the keyboard, and keys walk it", async ({ page })
 });
 
 test("sizes have keys, keep the middle, and show the whole in small when it is far larger", async ({ page }) => {
-  await page.setViewportSize({ width: 700, height: 420 });
+  await page.setViewportSize({ width: 900, height: 420 });
   await page.goto(`${site.url}/topology`);
   await whenAlive(page);
   const width = async () => (await page.locator(".topo-map").boundingBox())?.width ?? 0;
@@ -119,7 +120,7 @@ test("sizes have keys, keep the middle, and show the whole in small when it is f
   await expect(page).not.toHaveURL(/zoom=/);
   await expect(page.locator(".topo-mini")).toBeHidden();
   // Dragging moves the drawing and follows no link.
-  await page.setViewportSize({ width: 700, height: 800 });
+  await page.setViewportSize({ width: 800, height: 800 });
   await page.goto(`${site.url}/topology?zoom=200`);
   await whenAlive(page);
   const left = async () => page.locator(".topo-scroll").evaluate((frame) => frame.scrollLeft);
@@ -133,7 +134,7 @@ test("sizes have keys, keep the middle, and show the whole in small when it is f
   await page.mouse.up();
   expect(await left()).toBeCloseTo(before + 30, 0);
   await expect(page).not.toHaveURL(/focus=/);
-  await page.setViewportSize({ width: 700, height: 150 });
+  await page.setViewportSize({ width: 800, height: 150 });
   await expect(page.locator(".topo-mini")).toBeVisible();
 });
 

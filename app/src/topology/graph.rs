@@ -33,6 +33,9 @@ pub fn graph(page: &TopologyPage) -> AnyView {
     let is_fit = page.query.zoom == 0;
     let hand = use_context::<Hand>();
     let stops = hand::Stops::new(hand, &page.boxes);
+    if let Some(hand) = hand {
+        hand.drawn();
+    }
     let edges: Vec<_> = page.edges.iter().map(edge).collect();
     let labels: Vec<_> = page
         .edges
