@@ -33,6 +33,9 @@ pub fn graph(page: &TopologyPage) -> AnyView {
     let is_fit = page.query.zoom == 0;
     let hand = use_context::<Hand>();
     let stops = hand::Stops::new(hand, &page.boxes);
+    if let Some(hand) = hand {
+        hand.drawn();
+    }
     let edges: Vec<_> = page.edges.iter().map(edge).collect();
     let labels: Vec<_> = page
         .edges
@@ -170,11 +173,7 @@ fn middle(edge: &MapEdge) -> (i32, i32) {
 /// What an edge says, on the map.
 fn edge_label(edge: &MapEdge) -> AnyView {
     let (x, y) = middle(edge);
-    let words = edge
-        .label
-        .split_once(": ")
-        .map_or(edge.label.as_str(), |(_, words)| words);
-    view! { <text class="topo-label" text-anchor="middle" x=x.to_string() y=(y + 20).to_string()>{words.to_owned()}</text> }
+    view! { <text class="topo-label" text-anchor="middle" x=x.to_string() y=(y + 16).to_string()>{edge.short.clone()}</text> }
     .into_any()
 }
 

@@ -22,6 +22,9 @@ pub struct Hand {
     /// Where in the drawing the middle of what is seen lies, 0 to 1: it stays there in another size.
     #[cfg(feature = "hydrate")]
     middle: StoredValue<(f64, f64)>,
+    /// The box that gets the focus back when the drawing that follows a press has taken its place.
+    #[cfg(feature = "hydrate")]
+    wanted: StoredValue<Option<String>>,
 }
 
 impl Hand {
@@ -33,6 +36,8 @@ impl Hand {
             zoom,
             #[cfg(feature = "hydrate")]
             middle: StoredValue::new((0.5, 0.5)),
+            #[cfg(feature = "hydrate")]
+            wanted: StoredValue::new(None),
         };
         #[cfg(feature = "hydrate")]
         browser::listen(hand);
@@ -42,6 +47,12 @@ impl Hand {
     /// Percent; 0 fits the page.
     pub fn zoom(self) -> u16 {
         self.zoom.get()
+    }
+
+    /// It was drawn, perhaps anew.
+    pub fn drawn(self) {
+        #[cfg(feature = "hydrate")]
+        browser::drawn(self);
     }
 
     /// Another part of the drawing is seen.
@@ -170,14 +181,34 @@ mod browser {
         let are_on = use_context::<Preferences>().unwrap_or_default().keys;
         let go = move |to: &str| navigate(to, NavigateOptions::default());
         let open = go.clone();
+        let follow = go.clone();
         let handles = [
             window_event_listener(leptos::ev::keydown, move |event| {
-                key(&event, are_on, &go);
+                key(hand, &event, are_on, &go);
             }),
             window_event_listener(leptos::ev::focusin, move |event| {
                 let inside = target(&event).and_then(|at| at.closest(".topo-box").ok().flatten());
                 if let Some(key) = inside.and_then(|inside| inside.get_attribute("data-box")) {
                     hand.stop.set(Some(key));
+                }
+            }),
+            // The router knows links of pages, not those of drawings.
+            window_event_listener(leptos::ev::click, move |event| {
+                let is_plain = event.button() == 0
+                    && !(event.ctrl_key()
+                        || event.meta_key()
+                        || event.shift_key()
+                        || event.alt_key());
+                let link = target(&event)
+                    .filter(|_| is_plain)
+                    .and_then(|at| at.closest(".topo-head, .topo-cell").ok().flatten())
+                    .and_then(|link| link.get_attribute("href"));
+                if let Some(to) = link {
+                    event.prevent_default();
+                    let own = target(&event).and_then(|at| at.closest(".topo-box").ok().flatten());
+                    hand.wanted
+                        .set_value(own.and_then(|own| own.get_attribute("data-box")));
+                    follow(&to);
                 }
             }),
             window_event_listener(leptos::ev::dblclick, move |event| {
@@ -256,6 +287,18 @@ mod browser {
         }
     }
 
+    pub fn drawn(hand: Hand) {
+        request_animation_frame(move || {
+            let wanted = hand.wanted.try_get_value().flatten();
+            let is_lost = document()
+                .active_element()
+                .is_none_or(|active| active.matches("body").unwrap_or(false));
+            if is_lost && wanted.is_some_and(|key| to_box(&key)) {
+                hand.wanted.set_value(None);
+            }
+        });
+    }
+
     pub fn scrolled(hand: Hand) {
         if let Some(frame) = frame() {
             hand.middle.set_value(middle_of(&frame));
@@ -263,7 +306,7 @@ mod browser {
         look(hand);
     }
 
-    fn key(event: &web_sys::KeyboardEvent, are_on: bool, go: &impl Fn(&str)) {
+    fn key(hand: Hand, event: &web_sys::KeyboardEvent, are_on: bool, go: &impl Fn(&str)) {
         if event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }
@@ -287,6 +330,7 @@ mod browser {
             "Escape" if is_cell => head_of(&own).is_some_and(|head| focus(&head)),
             "Escape" => match first(".topo-close") {
                 Some(close) => {
+                    hand.wanted.set_value(Some(name));
                     click(&close);
                     true
                 }

@@ -139,7 +139,7 @@ fn declare(query: &TopologyQuery, focus: &FocusPanel) -> AnyView {
         })
         .collect();
     view! {
-        <details class="topo-move">
+        <details class="topo-move topo-declare">
             <summary>"Declare a dependency…"</summary>
             <form method="post" action="/topology/declare">
                 {fields()}

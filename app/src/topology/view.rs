@@ -257,6 +257,8 @@ pub struct MapEdge {
     pub to: String,
     /// From, to, ports and connections in words.
     pub label: String,
+    /// Ports and connections, short enough to stand between two boxes.
+    pub short: String,
     /// Start, two controls, end.
     pub curve: [i32; 8],
     /// 1 to 5.

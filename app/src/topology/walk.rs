@@ -113,6 +113,8 @@ mod tests {
         assert_eq!(to("d", Arrow::Up), Some("c"));
         assert_eq!(to("a", Arrow::Left), None);
         assert_eq!(to("gone", Arrow::Left), None);
+        assert_eq!(Arrow::of_key("ArrowLeft"), Some(Arrow::Left));
+        assert_eq!(Arrow::of_key("Enter"), None);
     }
 
     #[test]

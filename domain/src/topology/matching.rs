@@ -141,7 +141,7 @@ pub enum Evidence {
     Client,
     /// One end tells it, and one host listens at what it calls.
     Listener,
-    /// One end tells that it fails; the other listened there, and the link is known.
+    /// One end tells it; the other listened there, is gone or silent, and the link is known.
     Gone,
     /// One end tells it; the other is outside.
     OneEnd,
@@ -388,20 +388,17 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// Who listened where a flow fails, when that link is known.
+    /// Who listened where a flow fails, when that link is known. Calls to the last address of a
+    /// silent host go where they were known to go, too: it says nothing itself.
     fn gone_end(&self, h: usize, target: Option<usize>, flow: &Flow, from: &Side) -> Option<End> {
-        if flow.failing == 0 {
-            return None;
-        }
         let host_no = match target {
-            Some(there) => self.hosts.get(there)?.host_no,
+            Some(there) if flow.failing > 0 => self.hosts.get(there)?.host_no,
+            Some(_) => return None,
             None if self.holders.contains_key(&flow.peer) || is_of_one_host_only(flow.peer) => {
                 return None;
             }
-            // Its host is silent. Were anything of the flow answered, it might be by another that has the address now.
-            None if flow.failing >= flow.connections => only(self.silent_holders.get(&flow.peer)?)
+            None => only(self.silent_holders.get(&flow.peer)?)
                 .filter(|silent| self.hosts.get(h).is_some_and(|own| own.host_no != *silent))?,
-            None => return None,
         };
         self.known.find(from, host_no, flow.port)
     }

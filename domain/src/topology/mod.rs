@@ -3,7 +3,7 @@
 //!
 //! Called by `server::topology` with what is live. The invariant: a link exists only where a host told a socket for it;
 //! what could be one of two hosts is no link at all,
-//! and calls that fail count for links that are known, but make none.
+//! and calls that fail, or go to a silent host, count for links that are known, but make none.
 
 mod connection;
 mod edge;

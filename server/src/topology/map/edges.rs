@@ -42,6 +42,25 @@ impl Bundle<'_> {
         states.min().unwrap_or(EdgeState::Stale)
     }
 
+    /// "5432 · 130", "8243 +1 · 96 · 3 ✕"
+    pub fn short(&self) -> String {
+        let ports: BTreeSet<u16> = self.edges.iter().map(|edge| edge.port).collect();
+        let mut words = ports.first().map(u16::to_string).unwrap_or_default();
+        if ports.len() > 1 {
+            words.push_str(&format!(" +{}", ports.len() - 1));
+        }
+        if let Some(count) = self.connections() {
+            words.push_str(&format!(" · {}", format::count(u64::from(count))));
+        }
+        if self.failing() > 0 {
+            words.push_str(&format!(
+                " · {} ✕",
+                format::count(u64::from(self.failing()))
+            ));
+        }
+        words
+    }
+
     pub fn words(&self) -> String {
         const PORTS_MAX: usize = 3;
         let ports: BTreeSet<u16> = self.edges.iter().map(|edge| edge.port).collect();
@@ -137,6 +156,7 @@ pub(super) fn one(
             label(&arc.to),
             bundle.words()
         ),
+        short: bundle.short(),
         curve: arc.curve,
         width_step: width_step(bundle.connections()),
         state: bundle.state(),

@@ -236,6 +236,15 @@ fn a_focus_dims_what_is_farther_away_and_knows_what_depends_on_it() {
         &edges(),
         &asked(|query| query.focus = "c003".into()),
     );
+    let labels: Vec<(&str, bool)> = page
+        .edges
+        .iter()
+        .map(|edge| (edge.short.as_str(), edge.is_selected))
+        .collect();
+    assert_eq!(
+        labels,
+        [("80 · 1", false), ("80 · 1", false), ("80 · 1", true)]
+    );
     let panel = page.focus.unwrap();
     assert_eq!(panel.dependants, 3);
     assert_eq!(panel.used_by[0].words, "port 80 · 1 connection");
@@ -376,8 +385,8 @@ fn cells_have_the_colour_of_their_value_and_none_where_it_is_old() {
     assert_eq!(
         told,
         [
-            (Some(1), Some("CPU 5.0 %")),
-            (Some(7), Some("CPU 95 %")),
+            (Some(1), Some("CPU 5.0\u{202f}%")),
+            (Some(7), Some("CPU 95\u{202f}%")),
             (None, Some("CPU not known"))
         ]
     );
