@@ -15,6 +15,7 @@ use crate::collect::{Collectors, Lists, Outcome, Roots, Run};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::{Identity, StateFolder};
+use crate::packs::Served;
 use crate::policy::Policy;
 use crate::{clock, random, run};
 
@@ -134,7 +135,7 @@ pub fn examine(folder: &StateFolder, settings: Result<Config, Failure>, policy: 
         ),
     }
     collectors(&config, policy, &mut checks);
-    servers(&config, &mut checks);
+    servers(folder, &config, &mut checks);
     Report {
         well: checks
             .0
@@ -314,8 +315,9 @@ fn tell(run: Run, checks: &mut Checks) {
 }
 
 /// The packs, and what they find here as whoever asks: root sees more than the agent's own user.
-fn servers(config: &Config, checks: &mut Checks) {
-    let setup = run::servers_setup(config, None);
+fn servers(folder: &StateFolder, config: &Config, checks: &mut Checks) {
+    let served = Served::open(folder.served_packs());
+    let setup = run::servers_setup(config, served.packs(), None);
     let of_host = setup.packs.in_force.iter();
     let named: Vec<String> = of_host
         .map(|pack| match &pack.file {

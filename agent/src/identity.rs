@@ -95,6 +95,11 @@ impl StateFolder {
         self.file("servers.json")
     }
 
+    /// Packs that the server offered last.
+    pub fn served_packs(&self) -> PathBuf {
+        self.file("served-packs")
+    }
+
     /// Where records wait.
     pub fn spool(&self) -> PathBuf {
         self.file("spool")

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use protocol::keys::short_digest;
-use protocol::v1::hello::HelloAnswer;
+use protocol::v1::hello::{HelloAnswer, ServedPack};
 use protocol::v1::report::{Record, ReportAnswer};
 use protocol::{RECORDS_MAX, wire};
 
@@ -18,7 +18,7 @@ use crate::exit::Failure;
 use crate::identity::{Cursor, CursorFile, Identity, StateFolder, StateLock};
 use crate::lists::ListsState;
 use crate::outbox::{FactsState, RunsState};
-use crate::packs::Packs;
+use crate::packs::{Packs, Served};
 use crate::policy::Policy;
 use crate::schedule::{
     Backoff, REFUSED_RETRY_MS, RETRY_AFTER_MS_MAX, clamp_interval_ms, next_sample_ms, phase_seed,
@@ -105,6 +105,7 @@ struct Running {
     spool_folder: std::path::PathBuf,
     /// Where found servers are remembered.
     servers_file: std::path::PathBuf,
+    served: Served,
 }
 
 impl Running {
@@ -130,6 +131,7 @@ impl Running {
                 "the cursor file was damaged; the server is asked for a new epoch, which shows as a gap",
             );
         }
+        let served = Served::open(folder.served_packs());
         let (spool, last_seq) = Spool::open(
             &folder.spool(),
             config.spool,
@@ -178,11 +180,15 @@ impl Running {
             last_notes: Vec::new(),
             is_clock_told: false,
             disk_trouble: None,
-            lists: Lists::new(&roots, servers_setup(&config, Some(folder.servers()))),
+            lists: Lists::new(
+                &roots,
+                servers_setup(&config, served.packs(), Some(folder.servers())),
+            ),
             lists_state: ListsState::new(clock::boot_ms(), &config.off),
             clock_skew_ms: None,
             spool_folder: folder.spool(),
             servers_file: folder.servers(),
+            served,
             _lock: lock,
             identity,
             config,
@@ -204,13 +210,17 @@ impl Running {
         if let Some(finding) = &self.policy.finding {
             log::warn(format!("policy: {finding}"));
         }
-        for refused in &self.lists.servers.packs().refused {
-            log::warn(format!("pack not in force: {refused}"));
-        }
+        self.say_refused_packs();
         if self.config.is_publish_enabled {
             log::warn(
                 "[publish] enabled: publishing is not part of this version, nothing is accepted",
             );
+        }
+    }
+
+    fn say_refused_packs(&self) {
+        for refused in &self.lists.servers.packs().refused {
+            log::warn(format!("pack not in force: {refused}"));
         }
     }
 
@@ -373,6 +383,11 @@ impl Running {
                 self.lists_state.set_held(answer.sections.as_deref());
                 self.next_send_ms = 0;
                 self.tell_clock(answer.now_ms);
+                if self.served.take(answer.packs) {
+                    log::info("the server offers other packs than before");
+                    self.follow_packs();
+                    self.say_refused_packs();
+                }
                 if answer.pending_review {
                     log::info("this node waits for an administrator to accept it in the console");
                 }
@@ -627,15 +642,10 @@ impl Running {
                 return;
             }
         }
-        self.lists = Lists::new(
-            &Roots::default(),
-            servers_setup(&config, Some(self.servers_file.clone())),
-        );
         if config.off != self.config.off {
             self.collectors = Collectors::new(&Roots::default(), &config.off);
             self.lists_state = ListsState::new(clock::boot_ms(), &config.off);
         }
-        self.lists_state.read_servers_soon();
         self.session = None;
         self.next_send_ms = 0;
         self.backoff.reset();
@@ -645,8 +655,22 @@ impl Running {
         let interval_ms = config.interval_ms;
         self.config = config;
         self.set_interval(interval_ms);
+        self.follow_packs();
         log::info("settings reloaded");
         self.say_start();
+    }
+
+    /// Packs are others now: servers are looked for anew.
+    fn follow_packs(&mut self) {
+        self.lists = Lists::new(
+            &Roots::default(),
+            servers_setup(
+                &self.config,
+                self.served.packs(),
+                Some(self.servers_file.clone()),
+            ),
+        );
+        self.lists_state.read_servers_soon();
     }
 
     fn goodbye(&mut self) {
@@ -686,14 +710,18 @@ impl Running {
 }
 
 /// The packs and probes that the settings ask for.
-pub fn servers_setup(config: &Config, memory: Option<std::path::PathBuf>) -> Setup {
+pub fn servers_setup(
+    config: &Config,
+    served: &[ServedPack],
+    memory: Option<std::path::PathBuf>,
+) -> Setup {
     let is_off = |collector| config.off.contains(&collector);
     Setup {
         // Without servers nothing is matched; processes still have their names.
         packs: if is_off(Collector::Servers) {
             Packs::default()
         } else {
-            Packs::load(config.packs_dir())
+            Packs::load(config.packs_dir(), served)
         },
         memory: memory.filter(|_| !is_off(Collector::Servers)),
         is_probing: !is_off(Collector::Servers) && !is_off(Collector::Probes),

@@ -205,6 +205,13 @@ fn sections_and_suggestions() {
         answer
     );
 
+    let answer = hello_answer_with_packs();
+    let stored = same_bytes("hello_answer_packs", &wire::encode(&answer));
+    assert_eq!(
+        wire::decode::<HelloAnswer>("hello answer", &stored).unwrap(),
+        answer
+    );
+
     let rebooting = Facts {
         reboot_required: Some("kernel 6.2 is installed, 6.1 runs".to_owned()),
         ..facts()
@@ -227,6 +234,7 @@ fn every_stored_message_is_looked_at() {
         "facts_reboot_required.json",
         "hello.json",
         "hello_answer.json",
+        "hello_answer_packs.json",
         "hello_answer_sections.json",
         "hello_suggested.json",
         "record_sections.json",

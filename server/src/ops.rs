@@ -9,6 +9,7 @@ use domain::time::Timestamp;
 use protocol::keys::PrivateKey;
 use tokio_util::sync::CancellationToken;
 
+use crate::agents::packs::Offered;
 use crate::agents::sessions::Sessions;
 use crate::auth::setup::SetupCode;
 use crate::auth::throttle::LoginGuard;
@@ -93,6 +94,8 @@ pub struct Inner {
     pub lanes: Lanes,
     /// How full our disk is.
     pub disk: Disk,
+    /// Product packs that agents are offered.
+    pub packs: Offered,
     /// The agent's program beside ours.
     pub agent_file: AgentFile,
     /// When this process began.
@@ -120,6 +123,10 @@ impl Ops {
         let topology = Topology::load(&state).await?;
         let (writer, handle) = Writer::load(metrics.clone()).await?;
         let writer_done = tokio::spawn(writer.run());
+        let packs = Offered::read(data.path());
+        for refused in &packs.refused {
+            tracing::warn!("{refused}");
+        }
         let (news, news_done) = NewsHandle::start(state.clone());
         Ok(Self(Arc::new(Inner {
             settings,
@@ -139,6 +146,7 @@ impl Ops {
             meters: Meters::new()?,
             lanes: Lanes::default(),
             disk: Disk::default(),
+            packs,
             agent_file: AgentFile::default(),
             started_at,
             bound: OnceLock::new(),

@@ -1,19 +1,25 @@
 //! Days that are worse than others: a line that fails in the middle of things, clients that stall, a disk that is full.
-//! What was acknowledged is stored, once, and who does nothing wrong is served.
+//! What was acknowledged is stored, once, and who does nothing wrong is served. Beside them, because all of these wait more
+//! than they work: services of a real systemd.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and watches a real clock"
 )]
 
 mod common;
+#[path = "support/hosts.rs"]
+mod hosts;
 #[path = "support/ledger.rs"]
 mod ledger;
 #[path = "support/line.rs"]
 mod line;
+#[path = "support/real_systemd.rs"]
+mod real_systemd;
 mod support;
 
 use std::io::{Read, Write};
@@ -178,6 +184,8 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
         }
     }
     std::fs::remove_file(disk.join("filler")).unwrap();
+
+    // What waited is taken, without a restart, once the half minute is over that the refusal asked for.
     ledger::wait_for_acknowledgements(&running, 30, &server).await;
 
     let outcome = end(running).await;

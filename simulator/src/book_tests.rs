@@ -33,6 +33,7 @@ fn session(epoch: u32, stored_seq: u64) -> Heard {
         now_ms: 0,
         pending_review: false,
         sections: None,
+        packs: None,
     })
 }
 

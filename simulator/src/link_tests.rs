@@ -83,6 +83,7 @@ fn serve(listener: &TcpListener, forgery: Forgery) -> Option<()> {
         now_ms: 0,
         pending_review: false,
         sections: None,
+        packs: None,
     };
     let (body, keys) = handshake::hello_answer(&key, [3; 32], &verified, answer).unwrap();
     write(&mut stream, &body, "");

@@ -1,18 +1,22 @@
 //! Product packs: how servers of a product are found on a host, in files that only say what to look for.
 //!
-//! Some are part of the agent; others come from a folder of the host that belongs to root. A pack that is wrong is
+//! Some are part of the agent; others come from a folder of the host that belongs to root, or from the server. A pack that is wrong is
 //! refused with its line and reason, and the others stay in force. Packs match and label: nothing in them is run, they
 //! read only beneath the home of the server they found, and their probes stay on this host.
 
 mod folder;
 mod pack;
 mod parse;
+mod served;
 
 pub use folder::DEFAULT_DIR;
 pub use pack::{Console, Detect, Glob, Pack, PortSource, Probe, Source};
-pub use parse::parse;
+pub use parse::{Origin, parse};
+pub use served::Served;
 
 use std::path::Path;
+
+use protocol::v1::hello::ServedPack;
 
 /// Packs that are part of the agent.
 const BUILT_IN: &[&str] = &[
@@ -33,40 +37,49 @@ pub struct Packs {
 }
 
 impl Packs {
-    /// The host's own from this folder, then the agent's that are not replaced by one of the same name.
-    pub fn load(dir: &Path) -> Self {
-        Self::with(folder::read(dir))
+    /// The host's own from this folder, then the agent's that are not replaced by one of the same name, then the
+    /// server's: those find what no other does.
+    pub fn load(dir: &Path, served: &[ServedPack]) -> Self {
+        Self::with(folder::read(dir), served)
     }
 
     /// Only the agent's own.
     pub fn built_in() -> Self {
-        Self::with(folder::Texts::default())
+        Self::with(folder::Texts::default(), &[])
     }
 
-    fn with(texts: folder::Texts) -> Self {
+    fn with(texts: folder::Texts, served: &[ServedPack]) -> Self {
         let mut packs = Self {
             in_force: Vec::new(),
             refused: texts.refused,
         };
         for (file, text) in &texts.packs {
-            match parse(text, Some(file)) {
-                Ok(pack) => packs.add(pack),
-                Err(problems) => packs.refused.extend(
-                    problems
-                        .into_iter()
-                        .map(|problem| format!("{file}: {problem}")),
-                ),
-            }
+            packs.read(text, Origin::Host(file), file);
         }
         for text in BUILT_IN {
-            match parse(text, None) {
+            match parse(text, Origin::Agent) {
                 Ok(pack) if packs.in_force.iter().any(|own| own.name == pack.name) => {}
                 Ok(pack) => packs.in_force.push(pack),
                 // A test reads all of them.
                 Err(problems) => packs.refused.extend(problems),
             }
         }
+        for pack in served {
+            let file = format!("{} of the server", domain::text::clean_label(&pack.file));
+            packs.read(&pack.text, Origin::Server(&file), &file);
+        }
         packs
+    }
+
+    fn read(&mut self, text: &str, origin: Origin<'_>, file: &str) {
+        match parse(text, origin) {
+            Ok(pack) => self.add(pack),
+            Err(problems) => self.refused.extend(
+                problems
+                    .into_iter()
+                    .map(|problem| format!("{file}: {problem}")),
+            ),
+        }
     }
 
     fn add(&mut self, pack: Pack) {
@@ -75,7 +88,7 @@ impl Packs {
                 "{}: `name = \"{}\"` is taken by {}: choose another",
                 pack.file.as_deref().unwrap_or_default(),
                 pack.name,
-                other.file.as_deref().unwrap_or_default()
+                other.file.as_deref().unwrap_or("the agent's own")
             )),
             None => self.in_force.push(pack),
         }

@@ -38,14 +38,30 @@ const FIELDS: &[&str] = &[
     "probe",
 ];
 
-/// Reads it; `file` is where it came from, for what is built in nowhere.
+/// Who wrote a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// It is part of the agent.
+    Agent,
+    /// A file of root's on this host.
+    Host(&'a str),
+    /// The server, which may have been stolen: such a pack only matches and labels. It names no file and asks nothing.
+    Server(&'a str),
+}
+
+/// Reads it.
 ///
 /// # Errors
 /// All problems.
-pub fn parse(text: &str, file: Option<&str>) -> Result<Pack, Vec<String>> {
+pub fn parse(text: &str, origin: Origin<'_>) -> Result<Pack, Vec<String>> {
+    let file = match origin {
+        Origin::Agent => None,
+        Origin::Host(file) | Origin::Server(file) => Some(file),
+    };
     let mut reader = Reader {
         text,
         problems: Vec::new(),
+        only_labels: matches!(origin, Origin::Server(_)),
     };
     let table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
@@ -77,7 +93,12 @@ fn defused(text: &str) -> String {
 struct Reader<'a> {
     text: &'a str,
     problems: Vec<String>,
+    /// See [`Origin::Server`].
+    only_labels: bool,
 }
+
+/// Why a pack of the server may not say something.
+const ONLY_LABELS: &str = "is not followed from the server, whose packs only match and label: put the pack into the packs folder of the host";
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -327,6 +348,10 @@ impl Reader<'_> {
         }
         let known = ["file", "pattern", "when", "command_line", "value"];
         let table = self.table(value, key, &known)?;
+        if let Some(file) = table.get("file").filter(|_| self.only_labels) {
+            self.problem(file, "file", ONLY_LABELS);
+            return None;
+        }
         let mut get = |name: &str| table.get(name).map(|value| self.pattern(value, name));
         let (pattern, when, command_line) = (get("pattern"), get("when"), get("command_line"));
         let fixed = table.get("value").map(|value| self.label(value, "value"));
@@ -504,6 +529,10 @@ impl Reader<'_> {
         value: &Value<'_>,
         ports: &BTreeMap<String, Vec<PortSource>>,
     ) -> Option<Probe> {
+        if self.only_labels {
+            self.problem(value, "probe", ONLY_LABELS);
+            return None;
+        }
         let known = ["port", "path", "code", "body", "timeout", "scheme"];
         let table = self.table(value, "probe", &known)?;
         if let Some(scheme) = table

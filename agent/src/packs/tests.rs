@@ -290,7 +290,7 @@ fn what_is_found_is_defused_and_bounded() {
         unit = "a.service"
         [version]
         command_line = '^v=(.*)$'"#;
-    let pack = parse(text, None).unwrap();
+    let pack = parse(text, Origin::Agent).unwrap();
     let mut look = fake(&["v=1\u{1b}[31m"], &[]);
     assert_eq!(
         find(&pack.version, &mut look).as_deref(),
@@ -334,7 +334,7 @@ path = "a b"
 code = "900"
 timeout = "1h"
 "#,
-        Some("x.toml"),
+        Origin::Host("x.toml"),
     )
     .unwrap_err()
     .join("\n");
@@ -377,7 +377,7 @@ timeout = "1h"
         ),
         ("name = \n", "line 1 is not TOML"),
     ] {
-        let problems = parse(text, None).unwrap_err().join("\n");
+        let problems = parse(text, Origin::Agent).unwrap_err().join("\n");
         assert!(problems.contains(part), "{part}\nis not in\n{problems}");
     }
 }
@@ -386,7 +386,7 @@ timeout = "1h"
 fn a_wrong_pack_leaves_the_others_in_force() {
     let own = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     let billing = "name = \"billing\"\n[detect]\nunit = \"bill-*.service\"\n";
-    let packs = Packs::with(folder::Texts {
+    let texts = folder::Texts {
         packs: vec![
             own(
                 "a.toml",
@@ -397,7 +397,8 @@ fn a_wrong_pack_leaves_the_others_in_force() {
             own("d.toml", billing),
         ],
         refused: vec!["e.toml is a link".to_owned()],
-    });
+    };
+    let packs = Packs::with(texts, &[]);
     let names: Vec<&str> = packs
         .in_force
         .iter()
@@ -428,7 +429,7 @@ proptest! {
     #[test]
     fn any_text_is_a_pack_or_problems(text in any::<String>(), key in "(name|detect|version|ports|probe|console)", value in ".{0,60}") {
         for text in [text, format!("{key} = {value}"), format!("[{key}]\n{value} = {value:?}"), format!("name = \"a\"\n[detect]\nprocess = {value:?}")] {
-            if let Err(problems) = parse(&text, None) {
+            if let Err(problems) = parse(&text, Origin::Agent) {
                 prop_assert!(!problems.is_empty());
                 for problem in problems {
                     prop_assert!(!problem.is_empty() && !problem.chars().any(domain::text::is_deceptive));
@@ -436,6 +437,57 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn packs_of_the_server_only_match_and_label_and_come_last() {
+    let served = |file: &str, text: &str| ServedPack {
+        file: file.to_owned(),
+        text: text.to_owned(),
+    };
+    let labels = "name = \"shop\"\nproduct = \"Shop\"\n[detect]\nprocess = '^-Dshop=(?<home>.+)$'\n[[role]]\ncommand_line = '^-Drole=(.+)$'\n[[cluster]]\nvalue = \"shop\"\n[ports]\nhttp = 8080\n";
+    let unit = "name = \"billing\"\n[detect]\nunit = [\"billing.service\"]\n";
+    let packs = Packs::with(
+        folder::Texts {
+            packs: vec![("own.toml".to_owned(), unit.to_owned())],
+            refused: Vec::new(),
+        },
+        &[
+            served("shop.toml", labels),
+            served("billing.toml", unit),
+            served(
+                "nginx.toml",
+                "name = \"nginx\"\n[detect]\nunit = \"nginx.service\"\n",
+            ),
+            served(
+                "file.toml",
+                &labels.replace("value = \"shop\"", "file = \"a\"\npattern = '(.)'"),
+            ),
+            served("probe.toml", &format!("{labels}[probe]\nport = \"http\"\n")),
+        ],
+    );
+    let names: Vec<&str> = packs
+        .in_force
+        .iter()
+        .map(|pack| pack.name.as_str())
+        .collect();
+    assert_eq!(
+        (names.first(), names.last()),
+        (Some(&"billing"), Some(&"shop"))
+    );
+    assert_eq!(names.len(), BUILT_IN.len() + 2);
+    let refused = packs.refused.join("\n");
+    for part in [
+        "billing.toml of the server: `name = \"billing\"` is taken by own.toml",
+        "nginx.toml of the server: `name = \"nginx\"` is taken by the agent's own",
+        "file.toml of the server: line 8: `file = \"a\"` is not followed from the server",
+        "probe.toml of the server: line 11: `probe = ",
+    ] {
+        assert!(refused.contains(part), "{part} is not in\n{refused}");
+    }
+    // On the host all of it may be said.
+    let on_host = format!("{labels}[probe]\nport = \"http\"\n");
+    assert!(parse(&on_host, Origin::Host("shop.toml")).is_ok());
 }
 
 #[test]

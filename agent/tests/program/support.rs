@@ -286,6 +286,7 @@ fn hello(state: &mut State, body: &[u8]) -> Answer {
         now_ms: 0,
         pending_review: false,
         sections: None,
+        packs: None,
     };
     let (body, keys) = handshake::hello_answer(&state.key, [9; 32], &verified, answer).unwrap();
     state.session = Some(keys);

@@ -108,4 +108,22 @@ pub struct HelloAnswer {
     /// The sections that the server holds.
     #[n(6)]
     pub sections: Option<Vec<HeldSection>>,
+    /// Product packs that the server offers; the agent follows only what in them matches and labels.
+    #[n(7)]
+    pub packs: Option<Vec<ServedPack>>,
+}
+
+/// All texts of served packs together; an answer is small.
+pub const SERVED_PACKS_BYTES_MAX: usize = 32 * 1024;
+
+/// A product pack as the server holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ServedPack {
+    /// Its file, for people.
+    #[n(0)]
+    pub file: String,
+    /// TOML.
+    #[n(1)]
+    pub text: String,
 }

@@ -8,7 +8,7 @@ use protocol::keys::{PrivateKey, fingerprint};
 use protocol::session::{AuthHeader, RequestHead, SessionKeys};
 use protocol::token::EnrollmentToken;
 use protocol::v1::enroll::{EnrollAnswer, EnrollRequest};
-use protocol::v1::hello::{Hello, HelloAnswer, Suggested};
+use protocol::v1::hello::{Hello, HelloAnswer, ServedPack, Suggested};
 use protocol::v1::report::{
     CollectorRun, EarlierBoot, EncodedRecord, Facts, Filesystem, Group, Interface, Lost, Record,
     Report, ReportAnswer,
@@ -98,6 +98,7 @@ pub fn hello_answer() -> HelloAnswer {
         now_ms: 1_795_317_127_040,
         pending_review: false,
         sections: None,
+        packs: None,
     }
 }
 
@@ -280,6 +281,16 @@ pub fn suggested() -> Suggested {
         cluster: Some("web".to_owned()),
         role: Some("front".to_owned()),
         tags: vec![("rack".to_owned(), "r1".to_owned())],
+    }
+}
+
+pub fn hello_answer_with_packs() -> HelloAnswer {
+    HelloAnswer {
+        packs: Some(vec![ServedPack {
+            file: "billing.toml".to_owned(),
+            text: "name = \"billing\"\n[detect]\nunit = [\"billing.service\"]\n".to_owned(),
+        }]),
+        ..hello_answer()
     }
 }
 

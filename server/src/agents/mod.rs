@@ -3,5 +3,6 @@
 pub mod decide;
 pub mod ingest;
 pub mod news;
+pub mod packs;
 pub mod routes;
 pub mod sessions;

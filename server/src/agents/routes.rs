@@ -75,6 +75,7 @@ pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsE
         now_ms: ops.clock.now().0,
         pending_review: host.record.state == HostState::Pending,
         sections: Some(held_sections(&host)),
+        packs: ops.packs.told(),
     };
     news::of_hello(&ops, &host, &verified.hello).await?;
     let (body, keys) = handshake::hello_answer(&ops.server_key, random::bytes(), &verified, answer)

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Row};
 use crate::support::{Server, cli_ok};
 
 /// Longest wait for a server that is back to acknowledge something.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A fleet that reports to `url`, which leads to the server of this data folder.
 pub async fn fleet(data: &Path, url: &str, agents: u32, interval_ms: u64, seed: u64) -> Running {

@@ -313,7 +313,7 @@ fn a_service_is_a_server_by_its_control_group() {
     let text = "name = \"billing\"\nproduct = \"Billing\"\n[detect]\nunit = \"bill-*.service\"\n";
     let mut all = Packs::built_in();
     all.in_force
-        .push(packs::parse(text, Some("b.toml")).unwrap());
+        .push(packs::parse(text, packs::Origin::Host("b.toml")).unwrap());
     let own = |pid, parent, unit| Process {
         pid,
         parent,
@@ -485,7 +485,7 @@ fn a_real_listener_of_this_process_is_found_and_its_connections_are_counted() {
         "name = \"own\"\n[detect]\nprogram = {name:?}\nprocess = '.'\n[home]\nvalue = \"/own\"\n[ports]\nhttp = {{ listening = true }}\n[probe]\nport = \"http\"\n[console]\nport = \"http\"\nurl = \"http://{{host}}:{{port}}/\"\n"
     );
     let packs = Packs {
-        in_force: vec![packs::parse(&text, None).unwrap()],
+        in_force: vec![packs::parse(&text, packs::Origin::Agent).unwrap()],
         refused: Vec::new(),
     };
     let setup = Setup {

@@ -3,28 +3,16 @@
 //!
 //! Needs root, systemd and a control group of its own: run in the machine's own group it would take every process for its.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and watches a real clock"
-)]
-
-mod common;
-#[path = "support/hosts.rs"]
-mod hosts;
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hosts::{Bridge, Host, within};
+use crate::common;
+use crate::hosts::{self, Bridge, Host, within};
+use crate::support::{Server, cli_ok};
 use protocol::v1::section::{KIND_SERVERS, KIND_UNITS, Server as Found, Servers, Unit, Units};
 use protocol::wire;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use support::{Server, cli_ok};
 
 const NAME: &str = "a_service_of_a_real_systemd_is_found_and_its_restarts_are_told";
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
@@ -74,7 +62,7 @@ impl Drop for Group {
 }
 
 /// What the agent told last.
-async fn told(data: &Path) -> (Vec<Found>, Vec<Unit>) {
+async fn told(data: &Path) -> (Servers, Vec<Unit>) {
     let mut state = SqliteConnectOptions::new()
         .filename(data.join("state.db"))
         .read_only(true)
@@ -90,11 +78,33 @@ async fn told(data: &Path) -> (Vec<Found>, Vec<Unit>) {
     };
     let servers = section(KIND_SERVERS)
         .await
-        .map(|body| wire::decode::<Servers>("servers", &body).unwrap().servers);
+        .map(|body| wire::decode::<Servers>("servers", &body).unwrap());
     let units = section(KIND_UNITS)
         .await
         .map(|body| wire::decode::<Units>("units", &body).unwrap().units);
     (servers.unwrap_or_default(), units.unwrap_or_default())
+}
+
+/// Waits until the server's own packs are followed and refused as they should be.
+async fn wait_for_packs(data: &Path, log: &Path) {
+    let began = std::time::Instant::now();
+    loop {
+        let (told, _) = told(data).await;
+        let is_found = told
+            .servers
+            .iter()
+            .any(|server| server.key == "stock:stock.service");
+        let refused = told.refused_packs.join("\n");
+        if is_found && refused.contains("asking.toml of the server: line 4: ") {
+            return;
+        }
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{told:#?}\n{}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Waits until what is told of the service is as it should be.
@@ -102,7 +112,8 @@ async fn wait_for(data: &Path, log: &Path, what: &str, is_so: impl Fn(&Found) ->
     let began = std::time::Instant::now();
     loop {
         let (servers, units) = told(data).await;
-        if let Some(found) = servers.iter().find(|server| server.pack == "billing")
+        let mut found = servers.servers.iter();
+        if let Some(found) = found.find(|server| server.pack == "billing")
             && is_so(found)
         {
             return found.clone();
@@ -158,9 +169,22 @@ async fn a_service_of_a_real_systemd_is_found_and_its_restarts_are_told() {
         program.display()
     );
     std::fs::write(units.join("billing.service"), SERVICE).unwrap();
+    std::fs::write(
+        units.join("stock.service"),
+        SERVICE.replace("98765431", "98765432"),
+    )
+    .unwrap();
     std::fs::write(units.join("oc-agent.service"), agent).unwrap();
-    let target = "[Unit]\nDefaultDependencies=no\nWants=billing.service oc-agent.service\n";
+    let target =
+        "[Unit]\nDefaultDependencies=no\nWants=billing.service stock.service oc-agent.service\n";
     std::fs::write(units.join("fleet.target"), target).unwrap();
+
+    // Another service is found by a pack of the server; one of its packs that would ask this host something is refused.
+    std::fs::create_dir_all(data.join("packs")).unwrap();
+    let of_server = "name = \"stock\"\ndetect.unit = [\"stock.service\"]\n";
+    std::fs::write(data.join("packs/stock.toml"), of_server).unwrap();
+    let asking = "name = \"asking\"\ndetect.unit = [\"stock.service\"]\nports.http = 80\n[probe]\nport = \"http\"\n";
+    std::fs::write(data.join("packs/asking.toml"), asking).unwrap();
 
     let bridge = Bridge::new();
     let host = Host::new(&bridge, "unit-1", 41);
@@ -192,6 +216,7 @@ async fn a_service_of_a_real_systemd_is_found_and_its_restarts_are_told() {
     .await;
     assert_eq!(first.unit.as_deref(), Some("billing.service"));
     assert_eq!(first.key, "billing:billing.service");
+    wait_for_packs(&data, &log).await;
     // It dies, and systemd starts it again.
     let sleeps = || {
         within(PATIENCE, "the service's process", &mut || {
