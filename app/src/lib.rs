@@ -12,7 +12,7 @@ pub mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
 pub mod clusters;
-mod codec;
+pub mod codec;
 pub mod enroll;
 pub mod error;
 pub mod events;

@@ -38,7 +38,7 @@ impl Effort {
         }
     }
 
-    fn brotli_quality(self) -> u32 {
+    fn brotli_quality(self) -> i32 {
         match self {
             Self::Quick => 1,
             Self::Best => 11,
@@ -72,8 +72,13 @@ pub fn neighbours(
 fn brotli(bytes: &[u8], effort: Effort) -> std::io::Result<Vec<u8>> {
     let mut compressed = Vec::new();
     {
-        let mut writer =
-            brotli::CompressorWriter::new(&mut compressed, 1 << 16, effort.brotli_quality(), 22);
+        let params = brotli::enc::BrotliEncoderParams {
+            quality: effort.brotli_quality(),
+            lgwin: 22,
+            size_hint: bytes.len(),
+            ..Default::default()
+        };
+        let mut writer = brotli::CompressorWriter::with_params(&mut compressed, 1 << 16, &params);
         writer.write_all(bytes)?;
         writer.flush()?;
     }

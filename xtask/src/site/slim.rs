@@ -8,45 +8,66 @@
 //! If one were called after all, the page would stop with a trap instead of doing something else; the browser tests run
 //! against a released console with `OPSCENTER_BIN_DIR=target/release`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use walrus::ir::{Call, ReturnCall, Visitor, dfs_in_order};
-use walrus::{FunctionBuilder, FunctionId, FunctionKind, LocalFunction, Module};
+use walrus::{ElementItems, FunctionBuilder, FunctionId, FunctionKind, LocalFunction, Module};
 
 const NEVER_CALLED: &str = "hydrate_async";
 /// As the compiler writes `{{closure}}`, the body of a future.
 const FUTURE: &str = "28_$u7b$$u7b$closure$u7d$$u7d$";
 /// And what stands before the 16 digits that end a name.
 const HASH: &str = "17h";
-/// Instructions; beyond, two functions are not the same by accident.
-const SHARED_AT_MOST: u64 = 60;
+/// Instructions; beyond, two futures are not the same by accident.
+const FUTURE_SHARED_AT_MOST: u64 = 60;
+/// The same of functions, which name the future that they make.
+const SHARED_AT_MOST: u64 = 20;
 
 /// The same module without the code that is never called.
 pub fn slim(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut module = Module::from_buffer(wasm)
         .map_err(|error| anyhow!(error))
         .context("the console's wasm cannot be read")?;
-    for (id, kind) in never_called(&module) {
-        let (params, results) = module.types.params_results(kind);
-        let (params, results) = (params.to_vec(), results.to_vec());
-        let arguments = params.iter().map(|kind| module.locals.add(*kind)).collect();
-        let mut builder = FunctionBuilder::new(&mut module.types, &params, &results);
-        builder.func_body().unreachable();
-        module.funcs.get_mut(id).kind = FunctionKind::Local(builder.local_func(arguments));
+    let never = never_called(&module);
+    // In the tables, one trap for each type stands for all; what is then nobody's goes below.
+    let mut traps: BTreeMap<walrus::TypeId, FunctionId> = BTreeMap::new();
+    for (id, kind) in &never {
+        let trap = trap(&mut module, *kind);
+        module.funcs.get_mut(*id).kind = FunctionKind::Local(trap);
+        traps.entry(*kind).or_insert(*id);
+    }
+    for element in module.elements.iter_mut() {
+        if let ElementItems::Functions(functions) = &mut element.items {
+            for function in functions {
+                if let Some(trap) = never.get(function).and_then(|kind| traps.get(kind)) {
+                    *function = *trap;
+                }
+            }
+        }
     }
     walrus::passes::gc::run(&mut module);
     Ok(module.emit_wasm())
 }
 
+/// A body of this type that ends the program.
+fn trap(module: &mut Module, kind: walrus::TypeId) -> LocalFunction {
+    let (params, results) = module.types.params_results(kind);
+    let (params, results) = (params.to_vec(), results.to_vec());
+    let arguments = params.iter().map(|kind| module.locals.add(*kind)).collect();
+    let mut builder = FunctionBuilder::new(&mut module.types, &params, &results);
+    builder.func_body().unreachable();
+    builder.local_func(arguments)
+}
+
 /// What can be emptied, with its type.
-fn never_called(module: &Module) -> Vec<(FunctionId, walrus::TypeId)> {
-    let mut never: HashMap<FunctionId, walrus::TypeId> = module
+fn never_called(module: &Module) -> BTreeMap<FunctionId, walrus::TypeId> {
+    let mut never: BTreeMap<FunctionId, walrus::TypeId> = module
         .funcs
         .iter_local()
         .filter(|(id, function)| {
             let name = module.funcs.get(*id).name.as_deref().unwrap_or("");
-            is_state_machine(name) && function.size() > SHARED_AT_MOST
+            state_machine(name).is_some_and(|shared_at_most| function.size() > shared_at_most)
         })
         .map(|(id, function)| (id, function.ty()))
         .collect();
@@ -69,21 +90,20 @@ fn never_called(module: &Module) -> Vec<(FunctionId, walrus::TypeId)> {
             break;
         }
     }
-    let mut never: Vec<_> = never.into_iter().collect();
-    never.sort_unstable_by_key(|(id, _)| *id);
     never
 }
 
-/// Is it the function or the body of its future, and not something that they use?
-fn is_state_machine(name: &str) -> bool {
-    let Some((_, after)) = name.rsplit_once(NEVER_CALLED) else {
-        return false;
+/// Is it the function, or the body of its future, and not something that they use? Then, up to which size others may be
+/// the same.
+fn state_machine(name: &str) -> Option<u64> {
+    let (_, after) = name.rsplit_once(NEVER_CALLED)?;
+    let (after, shared_at_most) = match after.strip_prefix(FUTURE) {
+        Some(after) => (after, FUTURE_SHARED_AT_MOST),
+        None => (after, SHARED_AT_MOST),
     };
-    let after = after.strip_prefix(FUTURE).unwrap_or(after);
-    let Some(hash) = after.strip_prefix(HASH) else {
-        return false;
-    };
-    hash.bytes().take(16).all(|digit| digit.is_ascii_hexdigit()) && hash.get(16..17) == Some("E")
+    let hash = after.strip_prefix(HASH)?;
+    let is_hash = hash.bytes().take(16).all(|digit| digit.is_ascii_hexdigit());
+    (is_hash && hash.get(16..17) == Some("E")).then_some(shared_at_most)
 }
 
 /// What it calls by name.
