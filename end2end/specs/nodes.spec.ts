@@ -33,8 +33,10 @@ test.describe("two nodes", () => {
     const menu = page.locator("summary").filter({ hasText: "1 selected" });
     await expect(menu).toBeVisible();
     // Another order: the box goes with its node.
-    await page.getByRole("columnheader", { name: "Name" }).getByRole("link").click();
-    await page.getByRole("columnheader", { name: "Name" }).getByRole("link").click();
+    const head = page.getByRole("columnheader", { name: "Name" });
+    await head.getByRole("link").click();
+    await expect(head).toHaveAttribute("aria-sort", "ascending");
+    await head.getByRole("link").click();
     await expect(names(page)).toHaveText(["beta", "alpha"]);
     await expect(box).toBeChecked();
     await expect(page.getByRole("checkbox", { name: "Select alpha" })).not.toBeChecked();
@@ -58,7 +60,7 @@ test.describe("two nodes", () => {
       await page.getByRole("button", { name: "Add tag" }).click();
       await expect(page.locator(".bulk-summary")).toHaveText("add tag az=b: 1 done.");
       await page.getByRole("link", { name: "alpha" }).click();
-      await page.getByLabel("Notes").fill("Ask *Ann*");
+      await page.getByRole("textbox", { name: "Notes" }).fill("Ask *Ann*");
       await page.getByRole("button", { name: "Save tags and notes" }).click();
       await expect(page.locator("#notes em")).toHaveText("Ann");
       await expect(page.getByRole("list", { name: "Tags" })).toHaveText("az=b");
