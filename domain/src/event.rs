@@ -21,7 +21,7 @@ pub struct Entry<'a> {
 pub fn lines(entries: &[Entry<'_>]) -> Vec<Vec<usize>> {
     let mut lines: Vec<Vec<usize>> = Vec::new();
     // The line that a further entry of a kind would join.
-    let mut open: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    let mut open: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for (place, entry) in entries.iter().enumerate() {
         let joined = open.get(entry.verb).copied().filter(|line| {
             let oldest = lines.get(*line).and_then(|line| line.last());

@@ -252,8 +252,12 @@ fn no_static_holds_state_and_no_page_writes_markup_of_a_host() {
         .map(|(file, _)| file)
         .collect();
     assert!(
-        markup.len() <= 1,
-        "only the chart takes markup, and only the server's: {markup:?}"
+        markup.iter().all(|file| {
+            let file = file.replace('\\', "/");
+            // Charts are numbers; notes pass through `server/src/fleet/markdown.rs`.
+            file.ends_with("fleet/charts.rs") || file.ends_with("fleet/labels.rs")
+        }),
+        "only charts and notes take markup, and only the server's: {markup:?}"
     );
 }
 

@@ -107,7 +107,10 @@ mod tests {
                 "![pic](https://tracker/p.png \"t\")",
                 "<p><a href=\"https://tracker/p.png\">pic</a></p>\n",
             ),
-            ("<https://ok/\"x>", "<p>&lt;https://ok/&quot;x&gt;</p>\n"),
+            (
+                "<https://ok/\"x>",
+                "<p><a href=\"https://ok/%22x\">https://ok/&quot;x</a></p>\n",
+            ),
         ] {
             let html = render(notes);
             assert!(
