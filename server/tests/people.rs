@@ -310,6 +310,7 @@ async fn no_secret_is_found_in_the_data_folder() {
 #[tokio::test]
 async fn live_connections_lose_their_session_within_a_second() {
     let site = site().await;
+    site.admin().await;
     let token = async |role: Role| {
         let cookie = site.sign_in_as(role).await;
         cookie.split('=').nth(1).unwrap().to_owned()
@@ -328,7 +329,7 @@ async fn live_connections_lose_their_session_within_a_second() {
     assert!(is_open(&operator).await, "newer than what was read");
     let signed_out = site
         .call("POST", "/logout")
-        .cookie(&format!("oc-session={operator}"))
+        .cookie(&format!("opscenter={operator}"))
         .send()
         .await;
     assert_eq!(signed_out.location, "/login");
