@@ -3,7 +3,6 @@
 //! Invariants: one writer a file, `synchronous=FULL`, readers cannot write, a database of a newer version is refused.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::SqlStr;
@@ -22,9 +21,14 @@ mod files {
 }
 
 /// The fleet, people, tokens, events.
-pub static STATE_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(files::STATE));
+pub fn state_migrations() -> Migrator {
+    migrator(files::STATE)
+}
+
 /// Samples.
-pub static METRICS_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(files::METRICS));
+pub fn metrics_migrations() -> Migrator {
+    migrator(files::METRICS)
+}
 
 /// Version, name and text of each file. Not `sqlx::migrate!`: its macros would have SQLite and tokio compiled twice.
 fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {

@@ -16,7 +16,7 @@ use crate::auth::throttle::LoginGuard;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
-use crate::db::{Db, DbError, METRICS_MIGRATIONS, STATE_MIGRATIONS};
+use crate::db::{Db, DbError, metrics_migrations, state_migrations};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
 use crate::fleet::topics::Topics;
@@ -117,8 +117,8 @@ impl Ops {
     pub async fn open(data: DataDir, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
         let started_at = clock.now();
         let server_key = data.server_key()?;
-        let state = Db::open(&data.path().join("state.db"), &STATE_MIGRATIONS).await?;
-        let metrics = Db::open(&data.path().join("metrics.db"), &METRICS_MIGRATIONS).await?;
+        let state = Db::open(&data.path().join("state.db"), &state_migrations()).await?;
+        let metrics = Db::open(&data.path().join("metrics.db"), &metrics_migrations()).await?;
         let live = Live::load(&state, &metrics, &clock).await?;
         let topology = Topology::load(&state).await?;
         let (writer, handle) = Writer::load(metrics.clone()).await?;

@@ -542,16 +542,21 @@ async fn a_real_fleet_is_told_with_exactly_its_edges() {
     fleet.start("db", "unrelated", "bash", &["-c", &script]);
     fleet.use_it(24);
 
-    let all = wait_for(&fleet, &data, Asking::Again, "the fleet's edges", |now| {
-        edges(now) == true_edges()
-    })
-    .await;
-    for (host, pack, port) in [
+    let servers = [
         ("edge", "nginx", 80),
         ("app-1", "tomcat", 8080),
         ("nat-1", "tomcat", 8080),
         ("db", "postgresql", 5432),
-    ] {
+    ];
+    // The lists of servers and of connections are told apart.
+    let all = wait_for(&fleet, &data, Asking::Again, "the fleet's edges", |now| {
+        edges(now) == true_edges()
+            && servers
+                .iter()
+                .all(|(host, pack, _)| server(now, host, pack).is_some())
+    })
+    .await;
+    for (host, pack, port) in servers {
         let found = server(&all, host, pack).unwrap();
         assert_eq!(
             (found.state, found.ports.as_slice()),

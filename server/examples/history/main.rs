@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use domain::metric::history::Retention;
 use domain::metric::{Level, SeriesRequest};
 use server::clock::Clock;
-use server::db::{Db, METRICS_MIGRATIONS};
+use server::db::{Db, metrics_migrations};
 use server::series::history::Sealer;
 use server::series::service;
 use server::series::writer::{NewRecord, Writer};
@@ -100,13 +100,13 @@ async fn main() -> anyhow::Result<()> {
     let clock = Clock::system();
     let size = || std::fs::metadata(&path).map(|file| file.len());
 
-    let db = Db::open(&path, &METRICS_MIGRATIONS).await?;
+    let db = Db::open(&path, &metrics_migrations()).await?;
     let (write_ms, samples) = timed(&clock, write(&db)).await;
     let samples = samples?;
     db.close().await;
     let before_bytes = size()?;
 
-    let db = Db::open(&path, &METRICS_MIGRATIONS).await?;
+    let db = Db::open(&path, &metrics_migrations()).await?;
     let sealer = Sealer::new(db.clone(), Retention::default());
     // As in life: a look whenever four hours are over, then one long enough afterwards that all but the last is sealed.
     let stop = CancellationToken::new();
@@ -128,7 +128,7 @@ async fn main() -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let after_bytes = size()?;
 
-    let db = Db::open(&path, &METRICS_MIGRATIONS).await?;
+    let db = Db::open(&path, &metrics_migrations()).await?;
     Sealer::new(db.clone(), Retention::default())
         .run_once(TO_MS + 4 * DAY_MS, &stop)
         .await?;

@@ -9,7 +9,7 @@ use super::{
     BackupError, FILES, FORMAT, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Scratch, folder_of,
     io_error, sha256_of,
 };
-use crate::db::{self, METRICS_MIGRATIONS, STATE_MIGRATIONS};
+use crate::db::{self, metrics_migrations, state_migrations};
 use crate::events::{self, ChainState};
 
 /// What was found in a good backup.
@@ -52,13 +52,13 @@ pub(super) async fn verify_in(file: &Path, scratch: &Scratch) -> Result<Verified
             )));
         }
     }
-    let metrics = db::open_copy(&scratch.file("metrics.db"), &METRICS_MIGRATIONS).await?;
+    let metrics = db::open_copy(&scratch.file("metrics.db"), &metrics_migrations()).await?;
     let damage = db::find_damage(&metrics).await?;
     metrics.close().await;
     if let Some(damage) = damage {
         return Err(not_whole(format!("metrics.db: {damage}")));
     }
-    let state = db::open_copy(&scratch.file("state.db"), &STATE_MIGRATIONS).await?;
+    let state = db::open_copy(&scratch.file("state.db"), &state_migrations()).await?;
     let damage = db::find_damage(&state).await?;
     let chain = events::store::verify(&state).await;
     state.close().await;
