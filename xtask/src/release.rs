@@ -17,7 +17,7 @@ Release build: the server with its console inside, and the agent.
 
 Usage: cargo xtask build
 
-Prints the two files. Fails when the console's wasm is larger than its limit.
+Prints the two files. Warns when the console's wasm is larger than its limit.
 
 Example: cargo xtask build
 ",
