@@ -146,10 +146,10 @@ pub fn build(context: &Context, profile: Profile) -> anyhow::Result<()> {
             seconds(watch.elapsed())
         );
     }
-    if profile == Profile::Release {
-        if let Some(excess) = report_sizes(&context.workspace.site())? {
-            eprintln!("WARNING: {excess}");
-        }
+    if profile == Profile::Release
+        && let Some(excess) = report_sizes(&context.workspace.site())?
+    {
+        eprintln!("WARNING: {excess}");
     }
     Ok(())
 }
