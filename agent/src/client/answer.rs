@@ -63,6 +63,46 @@ pub fn read(bytes: &[u8], is_end: bool) -> Result<Option<Whole>, Unreadable> {
     }
 }
 
+/// Reads a proxy's answer to CONNECT: its status. One that leads on (2xx) has no body whatever its head says (RFC 9110
+/// §9.3.6): behind it the server is spoken to, who does not speak first. Of another only the status matters.
+///
+/// # Errors
+/// It will never be an answer, or somebody speaks before being spoken to.
+pub fn read_way(bytes: &[u8], is_end: bool) -> Result<Option<u16>, Unreadable> {
+    let Some(len) = head_len(bytes) else {
+        return match (is_end, bytes.is_empty()) {
+            _ if bytes.len() > HEAD_BYTES_MAX => Err(Unreadable::NoAnswer("its head is too long")),
+            (true, true) => Err(Unreadable::Nothing),
+            (true, false) => Err(Unreadable::Cut),
+            (false, _) => Ok(None),
+        };
+    };
+    let text = String::from_utf8_lossy(bytes.get(..len).unwrap_or_default());
+    let (_, status) = status_line(text.split("\r\n").next().unwrap_or_default())?;
+    if (200..300).contains(&status) && bytes.len() > len {
+        return Err(Unreadable::NoAnswer("a proxy says more than it was asked"));
+    }
+    Ok(Some(status))
+}
+
+/// The version and the status.
+fn status_line(line: &str) -> Result<(&str, u16), Unreadable> {
+    let (version, rest) = line
+        .split_once(' ')
+        .ok_or(Unreadable::NoAnswer("it has no status line"))?;
+    if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+        return Err(Unreadable::NoAnswer("it is not of HTTP/1.1"));
+    }
+    let status = rest
+        .get(..3)
+        .filter(|_| rest.as_bytes().get(3).is_none_or(|next| *next == b' '))
+        .and_then(digits)
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| *status >= 100)
+        .ok_or(Unreadable::NoAnswer("it has no status"))?;
+    Ok((version, status))
+}
+
 /// Up to and with the empty line.
 fn head_len(bytes: &[u8]) -> Option<usize> {
     let within = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes);
@@ -91,28 +131,14 @@ impl Head {
         // Servers in between write what they like into headers that nobody needs.
         let text = String::from_utf8_lossy(bytes);
         let mut lines = text.split("\r\n");
-        let (version, rest) = lines
-            .next()
-            .and_then(|line| line.split_once(' '))
-            .ok_or(Unreadable::NoAnswer("it has no status line"))?;
-        let status = rest
-            .get(..3)
-            .filter(|_| rest.as_bytes().get(3).is_none_or(|next| *next == b' '))
-            .and_then(digits)
-            .and_then(|status| u16::try_from(status).ok())
-            .filter(|status| *status >= 100)
-            .ok_or(Unreadable::NoAnswer("it has no status"))?;
+        let (version, status) = status_line(lines.next().unwrap_or_default())?;
         let mut head = Self {
             status,
             auth: None,
             retry_after_ms: None,
             date: None,
             body: Body::UntilEnd,
-            is_kept: match version {
-                "HTTP/1.1" => true,
-                "HTTP/1.0" => false,
-                _ => return Err(Unreadable::NoAnswer("it is not of HTTP/1.1")),
-            },
+            is_kept: version == "HTTP/1.1",
         };
         for line in lines.filter(|line| !line.is_empty()) {
             let (name, value) = line
@@ -308,6 +334,30 @@ mod tests {
             (ended.answer.body.as_slice(), ended.is_kept),
             (&b"hello"[..], false)
         );
+    }
+
+    #[test]
+    fn a_proxy_leads_on_when_its_head_has_ended() {
+        let read = |text: &str| read_way(text.as_bytes(), false);
+        let usual = "HTTP/1.1 200 Connection established\r\n\r\n";
+        assert_eq!(read(usual), Ok(Some(200)));
+        assert_eq!(read(&usual[..usual.len() - 1]), Ok(None));
+        assert_eq!(
+            read("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nProxy-Agent: x\r\n\r\n"),
+            Ok(Some(200))
+        );
+        assert_eq!(
+            read("HTTP/1.1 407 No\r\ncontent-length: 3\r\n\r\nno!"),
+            Ok(Some(407))
+        );
+        for bad in [format!("{usual}\x16"), "SSH-2.0\r\n\r\n".to_owned()] {
+            assert!(
+                matches!(read(&bad), Err(Unreadable::NoAnswer(_))),
+                "{bad:?}"
+            );
+        }
+        assert_eq!(read_way(b"", true), Err(Unreadable::Nothing));
+        assert_eq!(read_way(b"HTTP/1.1 2", true), Err(Unreadable::Cut));
     }
 
     #[test]

@@ -169,17 +169,11 @@ impl Connection {
             waits_ms: 0,
         };
         if let Some(proxy) = &target.proxy {
-            let mut way = Self(Stream::Open(socket));
-            let answer = way
-                .exchange(&proxy.request(&target.host, target.port), deadline)?
-                .answer;
-            if answer.status != 200 {
-                return Err(Trouble::Proxy(proxy.to_string(), answer.status));
+            socket.write_all(&proxy.request(&target.host, target.port))?;
+            let status = hear(&mut socket, answer::read_way)?;
+            if !(200..300).contains(&status) {
+                return Err(Trouble::Proxy(proxy.to_string(), status));
             }
-            socket = match way.0 {
-                Stream::Open(socket) => socket,
-                Stream::Tls(stream) => stream.sock,
-            };
         }
         let stream = match &target.tls {
             None => Stream::Open(socket),
@@ -205,24 +199,71 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its answer. Whoever refuses a request early may close while it is still being sent: what
+    /// was said before that is the answer, too.
     pub fn exchange(&mut self, request: &[u8], deadline: Deadline) -> Result<Whole, Trouble> {
         match &mut self.0 {
             Stream::Open(socket) => {
                 socket.deadline = deadline;
-                exchange(socket, request)
+                match socket.write_all(request) {
+                    Ok(()) => hear(socket, answer::read),
+                    Err(error) if is_closed(&error) => last_words(socket, error),
+                    Err(error) => Err(error.into()),
+                }
             }
             Stream::Tls(stream) => {
                 stream.sock.deadline = deadline;
-                exchange(stream.as_mut(), request)
+                match stream.write_all(request).and_then(|()| stream.flush()) {
+                    Ok(()) => hear(stream.as_mut(), answer::read),
+                    Err(error) if is_closed(&error) => last_words(&mut Heard(stream), error),
+                    Err(error) => Err(error.into()),
+                }
             }
         }
     }
 }
 
-fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Whole, Trouble> {
-    stream.write_all(request)?;
-    stream.flush()?;
+/// The other side takes nothing more.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// The answer that came before the connection was closed, which cannot be used again; else why it was closed.
+fn last_words(stream: &mut impl Read, error: io::Error) -> Result<Whole, Trouble> {
+    match hear(stream, answer::read) {
+        Ok(whole) => Ok(Whole {
+            is_kept: false,
+            ..whole
+        }),
+        Err(_) => Err(error.into()),
+    }
+}
+
+/// Reads what came by TLS without trying to send what is left, as the stream itself would.
+struct Heard<'a>(&'a mut StreamOwned<ClientConnection, Socket>);
+
+impl Read for Heard<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut *self.0;
+        while conn.wants_read() {
+            let count = conn.read_tls(sock)?;
+            conn.process_new_packets().map_err(io::Error::other)?;
+            if count == 0 {
+                break;
+            }
+        }
+        conn.reader().read(buffer)
+    }
+}
+
+/// Reads until there is what is wanted.
+fn hear<T>(
+    stream: &mut impl Read,
+    read: impl Fn(&[u8], bool) -> Result<Option<T>, Unreadable>,
+) -> Result<T, Trouble> {
     let mut came = Vec::with_capacity(512);
     let mut buffer = [0; 4096];
     loop {
@@ -234,7 +275,7 @@ fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Whole, T
             Err(error) => return Err(error.into()),
         };
         came.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if let Some(whole) = answer::read(&came, count == 0)? {
+        if let Some(whole) = read(&came, count == 0)? {
             return Ok(whole);
         }
     }
@@ -275,5 +316,137 @@ fn addresses(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err(Trouble::NoName),
         Err(_) => Err(Trouble::TooLate),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+    use super::*;
+
+    const LARGE: usize = 16 << 20;
+    const REFUSAL: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 4\r\n\r\ngone";
+
+    /// Reads up to the empty line.
+    fn head(stream: &mut impl Read) -> String {
+        let mut came = Vec::new();
+        while !came.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            came.extend(byte);
+        }
+        String::from_utf8(came).unwrap()
+    }
+
+    fn target(listener: &TcpListener) -> Target {
+        Target {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: None,
+            proxy: None,
+        }
+    }
+
+    fn large_request() -> Vec<u8> {
+        let mut request =
+            format!("POST / HTTP/1.1\r\ncontent-length: {LARGE}\r\n\r\n").into_bytes();
+        request.resize(request.len() + LARGE, b'x');
+        request
+    }
+
+    #[test]
+    fn a_way_through_a_proxy_is_used_and_one_that_is_refused_is_said() {
+        for (answer, expected) in [
+            ("200 Connection established\r\n\r\n", Ok(204)),
+            ("407 Who are you\r\ncontent-length: 0\r\n\r\n", Err(407)),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut target = target(&listener);
+            target.proxy = Some(Proxy {
+                host: std::mem::replace(&mut target.host, "ops.example".to_owned()),
+                port: std::mem::replace(&mut target.port, 443),
+            });
+            let proxy = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(head(&mut stream).starts_with("CONNECT ops.example:443 HTTP/1.1\r\n"));
+                stream
+                    .write_all(format!("HTTP/1.1 {answer}").as_bytes())
+                    .unwrap();
+                if answer.starts_with("200") {
+                    assert!(head(&mut stream).starts_with("GET /x "));
+                    stream
+                        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                        .unwrap();
+                }
+            });
+            let deadline = Deadline::in_ms(10_000);
+            let found = Connection::open(&target, deadline)
+                .and_then(|mut way| way.exchange(b"GET /x HTTP/1.1\r\n\r\n", deadline));
+            match (found, expected) {
+                (Ok(whole), Ok(status)) => assert_eq!(whole.answer.status, status),
+                (Err(Trouble::Proxy(_, status)), Err(expected)) => assert_eq!(status, expected),
+                (found, _) => panic!("{found:?}"),
+            }
+            proxy.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_refusal_before_the_request_has_ended_is_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = target(&listener);
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            head(&mut stream);
+            // Closed with the body unread, which resets the connection.
+            stream.write_all(REFUSAL).unwrap();
+        });
+        let deadline = Deadline::in_ms(10_000);
+        let mut connection = Connection::open(&target, deadline).unwrap();
+        let whole = connection.exchange(&large_request(), deadline).unwrap();
+        assert_eq!((whole.answer.status, whole.is_kept), (401, false));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn by_tls_it_is_heard_too() {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server_config = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let client_config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut target = target(&listener);
+        let name = ServerName::try_from("localhost").unwrap();
+        target.tls = Some((Arc::new(client_config), name));
+        let server = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let session = ServerConnection::new(Arc::new(server_config)).unwrap();
+            let mut stream = StreamOwned::new(session, stream);
+            head(&mut stream);
+            stream.write_all(REFUSAL).unwrap();
+            stream.flush().unwrap();
+        });
+        let deadline = Deadline::in_ms(10_000);
+        let mut connection = Connection::open(&target, deadline).unwrap();
+        let whole = connection.exchange(&large_request(), deadline).unwrap();
+        assert_eq!((whole.answer.status, whole.is_kept), (401, false));
+        server.join().unwrap();
     }
 }
