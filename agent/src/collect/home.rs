@@ -31,6 +31,13 @@ pub struct View<'a> {
     pub root: &'a Path,
 }
 
+impl View<'_> {
+    /// Is there such a folder, for the process?
+    pub fn has_folder(&self, path: &Path) -> bool {
+        open_folder(self, path).is_some()
+    }
+}
+
 impl<'a> Home<'a> {
     /// Opens the folder, when there is one and it may be looked into.
     pub fn open(view: &View<'_>, home: Option<&Path>, command_line: &'a str) -> Self {

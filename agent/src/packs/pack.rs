@@ -35,6 +35,8 @@ pub struct Pack {
     pub console: Option<Console>,
     /// How it is asked whether it is well.
     pub probe: Option<Probe>,
+    /// It came from the server, which is told no more of a command line than a folder that is there.
+    pub only_labels: bool,
 }
 
 /// Which processes are servers of a pack: everything that is said must hold.

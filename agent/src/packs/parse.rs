@@ -100,6 +100,9 @@ struct Reader<'a> {
 /// Why a pack of the server may not say something.
 const ONLY_LABELS: &str = "is not followed from the server, whose packs only match and label: put the pack into the packs folder of the host";
 
+/// Command lines may hold passwords: what stands in them goes to nobody, only whether a pattern matches.
+const ONLY_MATCHES: &str = "is not followed from the server, which may not read command lines: add the `value` to be told when it matches";
+
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl Reader<'_> {
@@ -188,6 +191,7 @@ impl Reader<'_> {
             ports,
             console,
             probe,
+            only_labels: self.only_labels,
         }
     }
 
@@ -354,6 +358,13 @@ impl Reader<'_> {
         }
         let mut get = |name: &str| table.get(name).map(|value| self.pattern(value, name));
         let (pattern, when, command_line) = (get("pattern"), get("when"), get("command_line"));
+        if let Some(line) = table.get("command_line")
+            && self.only_labels
+            && !table.contains_key("value")
+        {
+            self.problem(line, "command_line", ONLY_MATCHES);
+            return None;
+        }
         let fixed = table.get("value").map(|value| self.label(value, "value"));
         // What was wrong is told already.
         let fixed = match fixed {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use protocol::v1::hello::{SERVED_PACKS_BYTES_MAX, ServedPack};
+use protocol::v1::hello::{SERVED_PACKS_BYTES_MAX, SERVED_PACKS_MAX, ServedPack};
 use protocol::wire;
 
 use crate::log;
@@ -33,6 +33,7 @@ impl Served {
     /// Takes what the server offers now; is it other than before?
     pub fn take(&mut self, offered: Option<Vec<ServedPack>>) -> bool {
         let mut offered = offered.unwrap_or_default();
+        offered.truncate(SERVED_PACKS_MAX);
         let mut bytes = 0;
         offered.retain(|pack| {
             bytes += pack.text.len();
@@ -72,6 +73,8 @@ mod tests {
         assert!(Served::open(path.clone()).packs().is_empty());
         // No more than is agreed on, whoever offers it.
         assert!(!again.take(Some(vec![pack("x".repeat(SERVED_PACKS_BYTES_MAX + 1))])));
+        assert!(again.take(Some(vec![pack("x".to_owned()); SERVED_PACKS_MAX + 1])));
+        assert_eq!(again.packs().len(), SERVED_PACKS_MAX);
         std::fs::write(&path, "rubbish").unwrap();
         assert!(Served::open(path).packs().is_empty());
     }

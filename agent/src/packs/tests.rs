@@ -445,7 +445,7 @@ fn packs_of_the_server_only_match_and_label_and_come_last() {
         file: file.to_owned(),
         text: text.to_owned(),
     };
-    let labels = "name = \"shop\"\nproduct = \"Shop\"\n[detect]\nprocess = '^-Dshop=(?<home>.+)$'\n[[role]]\ncommand_line = '^-Drole=(.+)$'\n[[cluster]]\nvalue = \"shop\"\n[ports]\nhttp = 8080\n";
+    let labels = "name = \"shop\"\nproduct = \"Shop\"\n[detect]\nprocess = '^-Dshop=(?<home>.+)$'\n[[role]]\ncommand_line = '^-Drole=main$'\nvalue = \"main\"\n[[cluster]]\nvalue = \"shop\"\n[ports]\nhttp = 8080\n";
     let unit = "name = \"billing\"\n[detect]\nunit = [\"billing.service\"]\n";
     let packs = Packs::with(
         folder::Texts {
@@ -462,6 +462,10 @@ fn packs_of_the_server_only_match_and_label_and_come_last() {
             served(
                 "file.toml",
                 &labels.replace("value = \"shop\"", "file = \"a\"\npattern = '(.)'"),
+            ),
+            served(
+                "reads.toml",
+                &labels.replace("-Drole=main$'\nvalue = \"main\"", "-Dpassword=(.+)$'"),
             ),
             served("probe.toml", &format!("{labels}[probe]\nport = \"http\"\n")),
         ],
@@ -480,8 +484,9 @@ fn packs_of_the_server_only_match_and_label_and_come_last() {
     for part in [
         "billing.toml of the server: `name = \"billing\"` is taken by own.toml",
         "nginx.toml of the server: `name = \"nginx\"` is taken by the agent's own",
-        "file.toml of the server: line 8: `file = \"a\"` is not followed from the server",
-        "probe.toml of the server: line 11: `probe = ",
+        "file.toml of the server: line 9: `file = \"a\"` is not followed from the server",
+        "reads.toml of the server: line 6: `command_line = '^-Dpassword=(.+)$'` is not followed from the server",
+        "probe.toml of the server: line 12: `probe = ",
     ] {
         assert!(refused.contains(part), "{part} is not in\n{refused}");
     }

@@ -116,6 +116,9 @@ pub struct HelloAnswer {
 /// All texts of served packs together; an answer is small.
 pub const SERVED_PACKS_BYTES_MAX: usize = 32 * 1024;
 
+/// Served packs at most: each is tried on every process.
+pub const SERVED_PACKS_MAX: usize = 32;
+
 /// A product pack as the server holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -319,6 +319,11 @@ fn classify(
         None => None,
         Some(home) => Some(absolute(&home, view)?),
     };
+    if let Some(home) = home.as_deref().filter(|_| pack.only_labels)
+        && !view.has_folder(home)
+    {
+        return Err("what the server's pack takes for its home is no folder".to_owned());
+    }
     let mut look = Home::open(view, home.as_deref(), command_line);
     let offset = packs::find(&pack.offset, &mut look)
         .and_then(|text| text.parse::<u32>().ok())

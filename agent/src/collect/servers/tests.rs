@@ -348,6 +348,25 @@ fn a_service_is_a_server_by_its_control_group() {
 }
 
 #[test]
+fn a_pack_of_the_server_is_told_of_folders_that_are_there_and_of_nothing_else() {
+    let host = Host::new();
+    let text = "name = \"billing\"\n[detect]\nprocess = '^-Dbilling=(?<home>/.+)$'\n";
+    let mut all = Packs::built_in();
+    all.in_force
+        .push(packs::parse(text, packs::Origin::Server("b.toml")).unwrap());
+    for (pid, argument) in [(10, "-Dbilling=/srv/t1"), (11, "-Dbilling=/a password")] {
+        host.run(&Process {
+            pid,
+            arguments: &["java", argument],
+            ..JAVA
+        });
+    }
+    let (servers, _) = host.read(&mut host.inventory_with(all));
+    let keys: Vec<&str> = servers.iter().map(|server| server.key.as_str()).collect();
+    assert_eq!(keys, ["billing:/srv/t1"]);
+}
+
+#[test]
 fn carbon_servers_of_one_home_are_told_apart_by_their_offset() {
     let host = Host::new();
     host.put("opt/as/bin/version.txt", "WSO2 Application Server v5.3.0");
