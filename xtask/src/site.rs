@@ -21,7 +21,7 @@ mod stylesheet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -145,11 +145,6 @@ pub fn build(context: &Context, profile: Profile) -> anyhow::Result<()> {
             remade.join(", "),
             seconds(watch.elapsed())
         );
-    }
-    if profile == Profile::Release
-        && let Some(excess) = report_sizes(&context.workspace.site())?
-    {
-        eprintln!("WARNING: {excess}");
     }
     Ok(())
 }
@@ -376,9 +371,8 @@ fn remove_others(folder: &Path, wanted: &BTreeSet<PathBuf>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Says what a first visit transfers; the answer is what to say of a console that has grown too large. It is built all the
-/// same: whoever needs a release today is not served by none.
-fn report_sizes(site: &Path) -> anyhow::Result<Option<String>> {
+/// Says what a first visit transfers, and refuses a console that has grown too large.
+pub fn report_sizes(site: &Path) -> anyhow::Result<()> {
     let mut wasm_bytes = 0;
     for relative in files_beneath(site)? {
         let Some(original) = relative.to_str().and_then(|name| name.strip_suffix(".br")) else {
@@ -396,13 +390,13 @@ fn report_sizes(site: &Path) -> anyhow::Result<Option<String>> {
         }
     }
     if wasm_bytes > WASM_BROTLI_BYTES_MAX {
-        return Ok(Some(format!(
+        bail!(
             "the console's wasm is {:.1} KB compressed, {:.0} KB is the limit: split routes or drop dependencies",
             wasm_bytes as f64 / 1000.0,
             WASM_BROTLI_BYTES_MAX as f64 / 1000.0
-        )));
+        );
     }
-    Ok(None)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -511,13 +505,13 @@ mod tests {
     }
 
     #[test]
-    fn a_console_that_grew_too_large_is_told_with_its_size() {
+    fn a_console_that_grew_too_large_is_refused_with_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let wasm = folder.path().join("assets/app_bg.0.wasm.br");
         write_whole(&wasm, &vec![0; WASM_BROTLI_BYTES_MAX]).unwrap();
-        assert_eq!(report_sizes(folder.path()).unwrap(), None);
+        report_sizes(folder.path()).unwrap();
         write_whole(&wasm, &vec![0; WASM_BROTLI_BYTES_MAX + 100]).unwrap();
-        let error = report_sizes(folder.path()).unwrap().unwrap();
+        let error = report_sizes(folder.path()).unwrap_err().to_string();
         assert!(
             error.contains("500.1 KB compressed, 500 KB is the limit"),
             "{error}"
