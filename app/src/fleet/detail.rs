@@ -77,13 +77,13 @@ pub fn NodePage() -> impl IntoView {
         {followed_part(source(), about)}
         <NodeCharts node asked range id />
         {followed_part(source(), tail)}
+        <NodeLists node sections />
         <Transition>
             {move || Suspend::new(async move {
                 let feedback = feedback.await.ok().flatten();
                 node.await.ok().map(|node| view! { <div class="node-forms">{labels_form(&node, feedback.clone())}{place_form(&node, feedback)}</div> })
             })}
         </Transition>
-        <NodeLists node sections />
     }
     .into_any()
 }
