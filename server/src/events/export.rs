@@ -15,7 +15,10 @@ use crate::web::files::{CsvRow, attachment};
 use crate::web::query::Params;
 
 /// Rows of a file at most.
-const ROWS_MAX: u32 = 50_000;
+const ROWS_MAX: usize = 50_000;
+/// A file is not much longer: entries hold texts of people before and after.
+const BYTES_MAX: usize = 32 << 20;
+const BATCH: u32 = 1_000;
 
 /// The filter, as in the page's URL.
 #[derive(Debug, Default, Deserialize)]
@@ -80,29 +83,46 @@ async fn file(
     } else {
         "\r\n"
     });
-    let found = store::list(ops.state.read(), &filter, None, ROWS_MAX).await?;
-    let names = service::Names::of(ops, found.iter().map(|event| event.actor.as_str())).await?;
-    for event in found {
-        let (actor, actor_node_id) = names.of_actor(&event.actor);
-        let row = CsvRow::new(&mut out)
-            .text(&event.seq.to_string())
-            .text(&format_iso(Timestamp(event.at_ms)))
-            .text(&actor)
-            .text(&event.verb)
-            .text(&event.subject)
-            .text(event.node_id.as_deref().unwrap_or_default())
-            .text(&event.detail)
-            .text(actor_node_id.as_deref().unwrap_or_default())
-            .text(event.before.as_deref().unwrap_or_default())
-            .text(event.after.as_deref().unwrap_or_default());
-        let row = if is_audit {
-            row.text(event.address.as_deref().unwrap_or_default())
-                .text(event.request_id.as_deref().unwrap_or_default())
-        } else {
-            row
-        };
-        row.end();
+    let (mut rows, mut before) = (0, None);
+    loop {
+        let batch = store::list(ops.state.read(), &filter, before, BATCH).await?;
+        let names = service::Names::of(ops, batch.iter().map(|event| event.actor.as_str())).await?;
+        let is_end = batch.len() < BATCH as usize;
+        rows += batch.len();
+        before = batch.last().map(|event| event.seq);
+        for event in &batch {
+            write_row(&mut out, &names, event, is_audit);
+        }
+        if is_end {
+            break;
+        }
+        if rows >= ROWS_MAX || out.len() >= BYTES_MAX {
+            out.push_str("# older entries did not fit: ask for an earlier range\r\n");
+            break;
+        }
     }
     let name = if is_audit { "audit.csv" } else { "events.csv" };
     Ok(attachment("text/csv; charset=utf-8", name, out))
+}
+
+fn write_row(out: &mut String, names: &service::Names, event: &store::EventRecord, is_audit: bool) {
+    let (actor, actor_node_id) = names.of_actor(&event.actor);
+    let row = CsvRow::new(out)
+        .text(&event.seq.to_string())
+        .text(&format_iso(Timestamp(event.at_ms)))
+        .text(&actor)
+        .text(&event.verb)
+        .text(&event.subject)
+        .text(event.node_id.as_deref().unwrap_or_default())
+        .text(&event.detail)
+        .text(actor_node_id.as_deref().unwrap_or_default())
+        .text(event.before.as_deref().unwrap_or_default())
+        .text(event.after.as_deref().unwrap_or_default());
+    let row = if is_audit {
+        row.text(event.address.as_deref().unwrap_or_default())
+            .text(event.request_id.as_deref().unwrap_or_default())
+    } else {
+        row
+    };
+    row.end();
 }

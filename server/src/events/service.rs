@@ -12,7 +12,7 @@ use domain::access::Action;
 use domain::chart::range::{self, Window};
 use domain::event::{self, Entry};
 
-use super::store::{self, EventFilter, EventRecord, Facet};
+use super::store::{self, EventFilter, EventRecord, Facet, Scope};
 use super::{AGENT_PREFIX, ChainState};
 use crate::error::OpsError;
 use crate::fleet;
@@ -117,17 +117,6 @@ impl Names {
     }
 }
 
-/// What "what changed" is about.
-#[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
-    /// Everything.
-    All,
-    /// A node, by its public id.
-    Node(&'a str),
-    /// A cluster and its nodes.
-    Cluster(&'a str),
-}
-
 /// The last things that happened, bursts folded, at most so many lines.
 ///
 /// # Errors
@@ -141,14 +130,13 @@ pub async fn changes(
     let mut records: Vec<EventRecord> = Vec::new();
     let (lines, is_open) = loop {
         let before = records.last().map(|event| event.seq);
-        let batch = match scope {
-            Scope::All => store::list_latest(pool, None, before, CHANGES_BATCH).await?,
-            Scope::Node(id) => store::list_latest(pool, Some(id), before, CHANGES_BATCH).await?,
-            Scope::Cluster(slug) => {
-                store::list_of_cluster(pool, slug, before, CHANGES_BATCH).await?
-            }
+        // Bursts are rare: most pages need little more than what they show.
+        let limit = match before {
+            None => u32::try_from(4 * lines_max).unwrap_or(CHANGES_BATCH),
+            Some(_) => CHANGES_BATCH,
         };
-        let is_end = batch.len() < CHANGES_BATCH as usize;
+        let batch = store::list_brief(pool, scope, before, limit).await?;
+        let is_end = batch.len() < limit as usize;
         records.extend(batch);
         let entries: Vec<Entry<'_>> = records
             .iter()

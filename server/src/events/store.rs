@@ -47,6 +47,9 @@ impl EventRecord {
 const COLUMNS: &str =
     "seq, at_ms, actor, verb, subject, node_id, detail, before, after, address, request_id";
 
+const COLUMNS_BRIEF: &str = "seq, at_ms, actor, verb, subject, node_id, detail, NULL AS before, NULL AS after, \
+     NULL AS address, NULL AS request_id";
+
 /// `SHA-256(hash before || each field behind its length)`
 fn chain(before: &[u8], event: &EventRecord) -> [u8; 32] {
     let seq = event.seq.to_be_bytes();
@@ -165,6 +168,42 @@ fn record(row: &sqlx::sqlite::SqliteRow) -> EventRecord {
     }
 }
 
+/// Whose entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// Everything.
+    All,
+    /// A node, by its public id.
+    Node(&'a str),
+    /// A cluster itself, and nodes that are in it or were when they were removed.
+    Cluster(&'a str),
+}
+
+/// Entries of a scope, newest first, before `before_seq`. The clause is chosen here: one for all scopes would use no index.
+async fn newest(
+    pool: &SqlitePool,
+    columns: &str,
+    scope: Scope<'_>,
+    before_seq: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let (clause, whose) = match scope {
+        Scope::All => ("$1 IS NULL".to_owned(), None),
+        Scope::Node(id) => ("node_id = $1".to_owned(), Some(id)),
+        Scope::Cluster(slug) => (of_cluster("$1"), Some(slug)),
+    };
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {columns} FROM event WHERE {clause} AND seq < $2 ORDER BY seq DESC LIMIT $3"
+    )))
+    .bind(whose)
+    .bind(before_seq.unwrap_or(i64::MAX))
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading events"))?;
+    Ok(rows.iter().map(record).collect())
+}
+
 /// Newest first; of one node, or of all.
 ///
 /// # Errors
@@ -175,17 +214,21 @@ pub async fn list_latest(
     before_seq: Option<i64>,
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM event \
-         WHERE ($1 IS NULL OR node_id = $1) AND ($2 IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3"
-    )))
-    .bind(node_id)
-    .bind(before_seq)
-    .bind(limit)
-    .fetch_all(pool)
-    .await
-    .map_err(StoreError::doing("reading events"))?;
-    Ok(rows.iter().map(record).collect())
+    let scope = node_id.map_or(Scope::All, Scope::Node);
+    newest(pool, COLUMNS, scope, before_seq, limit).await
+}
+
+/// Newest first, without what was changed, which may be long.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_brief(
+    pool: &SqlitePool,
+    scope: Scope<'_>,
+    before_seq: Option<i64>,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
+    newest(pool, COLUMNS_BRIEF, scope, before_seq, limit).await
 }
 
 /// What of the log is asked for.
@@ -207,11 +250,25 @@ pub struct EventFilter {
     pub is_audit: bool,
 }
 
-const MATCHES: &str = "at_ms >= $1 AND at_ms < $2 AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR actor = $4) \
-    AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5)) \
-    AND ($6 IS NULL OR node_id IN (SELECT id FROM node WHERE cluster = $6) \
-        OR (node_id IS NULL AND subject = $6 AND verb LIKE 'cluster %')) \
-    AND (NOT $7 OR (actor <> 'server' AND actor NOT LIKE 'agent %'))";
+/// Not the server, and no agent: as [`Actor`] writes them.
+const BY_PEOPLE: &str = "actor <> 'server' AND actor NOT LIKE 'agent %'";
+
+fn of_cluster(slug: &str) -> String {
+    format!(
+        "(node_id IN (SELECT id FROM node WHERE cluster = {slug}) \
+         OR (node_id IS NULL AND subject = {slug} AND verb LIKE 'cluster %'))"
+    )
+}
+
+/// The clause of an [`EventFilter`], bound as `$1` to `$7`.
+fn matches() -> String {
+    let of_cluster = of_cluster("$6");
+    format!(
+        "at_ms >= $1 AND at_ms < $2 AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR actor = $4) \
+         AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5)) \
+         AND ($6 IS NULL OR {of_cluster}) AND (NOT $7 OR ({BY_PEOPLE}))"
+    )
+}
 
 /// Entries that match, newest first, before `before_seq`.
 ///
@@ -224,7 +281,8 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM event WHERE {MATCHES} AND ($8 IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9"
+        "SELECT {COLUMNS} FROM event WHERE {} AND ($8 IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9",
+        matches()
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
@@ -251,7 +309,8 @@ pub async fn histogram(
     parts: i64,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT (at_ms - $1) * $8 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {MATCHES} GROUP BY part"
+        "SELECT (at_ms - $1) * $8 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {} GROUP BY part",
+        matches()
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
@@ -299,7 +358,7 @@ pub async fn facet(
     // A bare column beside MAX(seq) is that of the newest entry: a node renamed meanwhile has its latest name.
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {column} AS value, {name} AS name, COUNT(*) AS entries, MAX(seq) FROM event \
-         WHERE at_ms >= $1 AND at_ms < $2 AND (NOT $3 OR (actor <> 'server' AND actor NOT LIKE 'agent %')) \
+         WHERE at_ms >= $1 AND at_ms < $2 AND (NOT $3 OR ({BY_PEOPLE})) \
          GROUP BY value ORDER BY entries DESC, value LIMIT $4"
     )))
     .bind(filter.from_ms)
@@ -336,7 +395,8 @@ pub async fn count_after(
     seq: i64,
 ) -> Result<i64, StoreError> {
     sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-        "SELECT COUNT(*) FROM event WHERE {MATCHES} AND seq > $8"
+        "SELECT COUNT(*) FROM event WHERE {} AND seq > $8",
+        matches()
     )))
     .bind(filter.from_ms)
     .bind(filter.to_ms)
@@ -361,18 +421,7 @@ pub async fn list_of_cluster(
     before_seq: Option<i64>,
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM event WHERE (node_id IN (SELECT id FROM node WHERE cluster = $1) \
-         OR (node_id IS NULL AND subject = $1 AND verb LIKE 'cluster %')) AND ($2 IS NULL OR seq < $2) \
-         ORDER BY seq DESC LIMIT $3"
-    )))
-    .bind(cluster)
-    .bind(before_seq)
-    .bind(limit)
-    .fetch_all(pool)
-    .await
-    .map_err(StoreError::doing("reading events of a cluster"))?;
-    Ok(rows.iter().map(record).collect())
+    newest(pool, COLUMNS, Scope::Cluster(cluster), before_seq, limit).await
 }
 
 /// Walks the whole chain.

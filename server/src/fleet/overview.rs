@@ -12,7 +12,8 @@ use super::clusters::service::by_status_worst_first;
 use super::clusters::{Roster, is_seen, silences, store};
 use super::service::rows;
 use crate::error::OpsError;
-use crate::events::service::{Scope, changes};
+use crate::events::service::changes;
+use crate::events::store::Scope;
 use crate::ops::Ops;
 
 /// Lines under "needs attention".

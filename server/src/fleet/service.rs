@@ -26,10 +26,7 @@ use super::rows::{node_row, server_row};
 use super::store::HostState;
 use crate::agents::ingest;
 use crate::error::OpsError;
-use crate::events::{
-    self,
-    service::{Scope, changes},
-};
+use crate::events::{self, service::changes, store::Scope};
 use crate::ops::Ops;
 use crate::series::SeriesKey;
 use crate::web::console::Console;

@@ -20,7 +20,7 @@ use super::store::{self, ClusterRecord};
 use super::summary::{Roster, cells, is_seen, silences};
 use super::targets::targets;
 use crate::error::{FieldError, OpsError, StoreError};
-use crate::events::service::Scope;
+use crate::events::store::Scope;
 use crate::events::{self, BeforeAfter, NewEvent};
 use crate::fleet::markdown;
 use crate::fleet::service::rows;
