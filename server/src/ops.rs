@@ -20,6 +20,7 @@ use crate::db::{Db, DbError, metrics_migrations, state_migrations};
 use crate::error::StoreError;
 use crate::fleet::live::Live;
 use crate::fleet::topics::Topics;
+use crate::fleet::turn::Turns;
 use crate::fleet::writer::NewsHandle;
 use crate::health::disk::Disk;
 use crate::health::lanes::Lanes;
@@ -74,6 +75,8 @@ pub struct Inner {
     pub news: NewsHandle,
     /// What every host last said.
     pub live: Live,
+    /// People's changes of nodes.
+    pub turns: Turns,
     /// What pages follow.
     pub topics: Topics,
     /// Who calls whom, and where the map draws it.
@@ -136,6 +139,7 @@ impl Ops {
             writer: handle,
             news,
             live,
+            turns: Turns::default(),
             topics: Topics::default(),
             topology,
             sessions: Sessions::default(),

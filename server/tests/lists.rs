@@ -356,3 +356,36 @@ async fn many_nodes_are_changed_at_once_and_each_says_what_became_of_it() {
     assert!(gone.body.contains("2 done, 1 unchanged."), "{}", gone.body);
     assert!(filtered("tag:tier").await.is_empty());
 }
+
+#[tokio::test]
+async fn changes_at_once_are_all_there_and_the_log_tells_each_as_it_was() {
+    let site = fleet().await;
+    let cookie = site.sign_in_as(Role::Operator).await;
+    let id = site.told("/api/v1/nodes").await["items"][0]["id"].clone();
+    let id = id.as_str().unwrap();
+    let at_once = (0..8).map(|n| {
+        site.call("POST", "/nodes/bulk")
+            .cookie(&cookie)
+            .form(&format!("id={id}&action=add_tag&tag=t{n}%3Dx"))
+            .send()
+    });
+    for answer in futures::future::join_all(at_once).await {
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    }
+    let node = site.told(&format!("/api/v1/nodes/{id}")).await;
+    assert_eq!(node["tags"].as_object().unwrap().len(), 8, "{node}");
+    let log = server::events::store::list_latest(site.ops.state.read(), Some(id), None, 100);
+    let mut log = log.await.unwrap();
+    log.retain(|event| event.verb == "tags changed");
+    let before: Vec<_> = log
+        .iter()
+        .skip(1)
+        .map(|event| event.after.clone())
+        .collect();
+    let known: Vec<_> = log
+        .iter()
+        .map(|event| event.before.clone())
+        .take(7)
+        .collect();
+    assert_eq!(known, before, "each begins where the one before it ended");
+}

@@ -3,6 +3,8 @@
 //! Called by the list's form, which works without scripts. Each node is changed by the same service as by its own page, in
 //! a transaction and with an event of its own; the answer says what became of each, and what failed can be tried again.
 
+use std::collections::BTreeSet;
+
 use app::backend::Operator;
 use app::fleet::columns::columns;
 use app::fleet::view::{BulkOutcome, BulkReport, BulkRow, NodesQuery};
@@ -11,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::access::{Action, authorize};
 use domain::fleet::{Admission, read_tag, read_tag_name};
-use domain::text::{clean_label, is_slug};
+use domain::text::clean_label;
 
 use super::labels::{self, TagChange};
 use super::list::listed;
@@ -29,6 +31,8 @@ use crate::web::pages::{self, Extra};
 
 /// Nodes that one request changes at most: it must be answered in time.
 const NODES_MAX: usize = 1_000;
+/// No further node is begun after this: an answer comes within 30 s or not at all.
+const TIME_MS_MAX: u64 = 20_000;
 
 /// What is to be done with each node.
 enum Change {
@@ -50,14 +54,9 @@ impl Change {
                 read_tag_name(name).map_err(|detail| OpsError::field("tag", detail))?;
                 Ok(Change::Tag(TagChange::Remove(name.to_owned())))
             }
-            "move" if is_slug(cluster.trim()) => Ok(Change::Move(cluster.trim().to_owned())),
-            "move" => {
-                let shown = clean_label(&cluster.chars().take(64).collect::<String>());
-                let detail = format!(
-                    "`{shown}` is not a name: use 1 to 63 of a-z, 0-9 and -, such as app-eu"
-                );
-                Err(OpsError::field("cluster", detail))
-            }
+            "move" => arrange::read_cluster(cluster.trim())
+                .map(Change::Move)
+                .map_err(|detail| OpsError::field("cluster", detail)),
             "accept" => Ok(Change::Accept),
             "ignore" => Ok(Change::Ignore),
             _ => Err(OpsError::field(
@@ -169,7 +168,7 @@ pub async fn bulk(
             .filter_map(|place| list.all.get(*place));
         rows.map(|row| row.id.clone()).collect()
     } else {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let ticked = fields.iter().filter(|(name, _)| name == "id");
         let ticked = ticked.filter(|(_, id)| seen.insert(id.as_str()));
         ticked.map(|(_, id)| id.clone()).collect()
@@ -180,15 +179,13 @@ pub async fn bulk(
     }
     let action = text("action");
     if action == "export" {
-        let wanted: std::collections::BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-        let order = (0..list.all.len()).collect::<Vec<usize>>();
+        let wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let matching: BTreeSet<usize> = list.matching.iter().copied().collect();
         // In the order of the list; ticked rows that the filter no longer lets through come after.
-        let places = list
-            .matching
-            .iter()
-            .chain(order.iter().filter(|place| !list.matching.contains(place)));
+        let others = (0..list.all.len()).filter(|place| !matching.contains(place));
+        let places = list.matching.iter().copied().chain(others);
         let rows = places
-            .filter_map(|place| list.all.get(*place))
+            .filter_map(|place| list.all.get(place))
             .filter(|row| wanted.contains(row.id.as_str()));
         return Ok(list_export::csv_file(
             rows,
@@ -205,37 +202,18 @@ pub async fn bulk(
         return Err(OpsError::field("all", detail));
     }
     let change = Change::read(&action, &text("tag"), &text("cluster"))?;
-    let who = caller(&operator);
-    let mut rows = Vec::with_capacity(ids.len());
-    for id in ids {
-        let node = match find_node(&ops, &id) {
-            Ok(node) => node,
-            Err(error) => {
-                rows.push(BulkRow {
-                    name: clean_label(&id),
-                    id: String::new(),
-                    outcome: BulkOutcome::Failed,
-                    words: error.to_string(),
-                });
-                continue;
-            }
-        };
-        let (outcome, words) = match change.apply(&ops, &who, &node).await {
-            Ok(Some(words)) => (BulkOutcome::Done, words),
-            Ok(None) => (BulkOutcome::Unchanged, "was so already".to_owned()),
-            Err(error) => (BulkOutcome::Failed, error.to_string()),
-        };
-        rows.push(BulkRow {
-            name: node.name(),
-            id: node.id().to_owned(),
-            outcome,
-            words,
-        });
-    }
+    let (doing, who) = (ops.clone(), caller(&operator));
+    let title = change.words();
+    // Begun is done, also when whoever asked goes away: the log tells it.
+    let mut rows = tokio::spawn(async move { apply_all(&doing, &who, &change, ids).await })
+        .await
+        .map_err(|_| {
+            OpsError::Conflict("the change was cut short; the log tells what was done".to_owned())
+        })?;
     // What needs somebody comes first.
     rows.sort_by_key(|row| row.outcome);
     let report = BulkReport {
-        title: change.words(),
+        title,
         back: query.clone(),
         action,
         tag: text("tag"),
@@ -255,4 +233,43 @@ pub async fn bulk(
         extra,
     );
     Ok(answer.await.into_response())
+}
+
+/// Changes one after the other as long as there is time to answer; what is left can be tried again.
+async fn apply_all(ops: &Ops, who: &Caller, change: &Change, ids: Vec<String>) -> Vec<BulkRow> {
+    let began = ops.clock.monotonic();
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids {
+        let node = match find_node(ops, &id) {
+            Ok(node) => node,
+            Err(error) => {
+                rows.push(BulkRow {
+                    name: clean_label(&id),
+                    id: String::new(),
+                    outcome: BulkOutcome::Failed,
+                    words: error.to_string(),
+                });
+                continue;
+            }
+        };
+        let is_late = ops.clock.monotonic().since_ms(began) > TIME_MS_MAX;
+        let (outcome, words) = if is_late {
+            let words =
+                "not tried: the others took all the time there is for one change; try these again";
+            (BulkOutcome::Failed, words.to_owned())
+        } else {
+            match change.apply(ops, who, &node).await {
+                Ok(Some(words)) => (BulkOutcome::Done, words),
+                Ok(None) => (BulkOutcome::Unchanged, "was so already".to_owned()),
+                Err(error) => (BulkOutcome::Failed, error.to_string()),
+            }
+        };
+        rows.push(BulkRow {
+            name: node.name(),
+            id: node.id().to_owned(),
+            outcome,
+            words,
+        });
+    }
+    rows
 }

@@ -10,7 +10,7 @@ use protocol::keys::digest;
 use super::live::{HostLive, NodeLive};
 use super::servers::store::ServerRecord;
 use super::{service, store};
-use crate::error::{FieldError, OpsError, StoreError};
+use crate::error::{FieldError, OpsError};
 use crate::events::{self, BeforeAfter, NewEvent};
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -78,6 +78,7 @@ pub async fn change(
     form: &LabelsForm,
 ) -> Result<(), OpsError> {
     who.may(Action::ArrangeFleet)?;
+    let turn = ops.turns.take().await;
     let node = service::find_node(ops, node_id)?;
     let mut wrong = Vec::new();
     let mut refuse = |field: &str, detail: String| {
@@ -104,7 +105,8 @@ pub async fn change(
     }
     let now = ops.clock.now();
     let given = given_tags(&node.tags_below(), &tags);
-    if tags != tags_before {
+    let is_tagged = tags != tags_before;
+    if is_tagged {
         put_tags(&mut tx, who, &node, &given, now).await?;
     }
     if notes != notes_before {
@@ -123,10 +125,13 @@ pub async fn change(
         };
         events::store::append_change(&mut tx, event, change).await?;
     }
-    tx.commit()
-        .await
-        .map_err(StoreError::doing("committing tags and notes"))?;
-    put_live(ops, &node, given);
+    let tell = put_live(ops, &node, given);
+    turn.commit(tx, "committing tags and notes", move || {
+        if is_tagged {
+            tell();
+        }
+    })
+    .await?;
     Ok(())
 }
 
@@ -150,6 +155,7 @@ pub async fn change_tag(
     change: &TagChange,
 ) -> Result<bool, OpsError> {
     who.may(Action::ArrangeFleet)?;
+    let turn = ops.turns.take().await;
     let node = service::find_node(ops, node_id)?;
     let before = node.tags();
     let mut wanted = before.clone();
@@ -170,10 +176,8 @@ pub async fn change_tag(
     let given = given_tags(&node.tags_below(), &wanted);
     let mut tx = ops.state.write().await?;
     put_tags(&mut tx, who, &node, &given, ops.clock.now()).await?;
-    tx.commit()
-        .await
-        .map_err(StoreError::doing("committing a tag"))?;
-    put_live(ops, &node, given);
+    let tell = put_live(ops, &node, given);
+    turn.commit(tx, "committing a tag", tell).await?;
     Ok(true)
 }
 
@@ -195,24 +199,38 @@ async fn put_tags(
         verb: "tags changed",
         subject: node.name(),
         node_id: Some(node.id()),
-        detail: format!("{} → {}", or_none(&change.before), or_none(&change.after)),
+        // All of both stands in the change.
+        detail: format!("{} → {}", in_short(&change.before), in_short(&change.after)),
     };
     events::store::append_change(connection, event, change).await?;
     Ok(())
 }
 
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "none" } else { text }
+fn in_short(text: &str) -> String {
+    const CHARS_MAX: usize = 200;
+    match text.char_indices().nth(CHARS_MAX) {
+        _ if text.is_empty() => "none".to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
-fn put_live(ops: &Ops, node: &NodeLive, given: GivenTags) {
-    let no = node.host.record.no;
-    ops.live.update(no, |host| match &node.server {
-        None => host.record.tags = given,
-        Some(server) => {
-            if let Some(known) = host.servers.get_mut(&server.facts.key) {
-                std::sync::Arc::make_mut(known).tags = given;
+/// Tells memory, when it is called.
+fn put_live(
+    ops: &Ops,
+    node: &NodeLive,
+    given: GivenTags,
+) -> impl FnOnce() + Send + 'static + use<> {
+    let (ops, no) = (ops.clone(), node.host.record.no);
+    let server = node.server.as_ref().map(|server| server.facts.key.clone());
+    move || {
+        ops.live.update(no, |host| match server {
+            None => host.record.tags = given,
+            Some(key) => {
+                if let Some(known) = host.servers.get_mut(&key) {
+                    std::sync::Arc::make_mut(known).tags = given;
+                }
             }
-        }
-    });
+        });
+    }
 }

@@ -20,5 +20,6 @@ pub mod service;
 pub mod store;
 pub mod stream;
 pub mod topics;
+pub mod turn;
 pub mod views;
 pub mod writer;

@@ -156,6 +156,12 @@ async fn resolved(ops: &Ops, who: &Operator, topic: LiveTopic) -> Result<LiveTop
         LiveTopic::Nodes { query } => LiveTopic::Nodes {
             query: super::views::resolved(ops, who, query).await?,
         },
+        // What was does not change, and is read from the samples of all hosts.
+        LiveTopic::Topology { query } if query.at_ms.is_some() => {
+            return Err(UiError::NotFound(
+                "the past is not live: leave `to` out to follow the map".to_owned(),
+            ));
+        }
         other => other,
     })
 }

@@ -5,10 +5,11 @@ use domain::fleet::Admission;
 use domain::text::{clean_label, is_slug};
 
 use super::store::{self, Place, PlacedBy};
-use crate::error::{FieldError, OpsError, StoreError};
+use crate::error::{FieldError, OpsError};
 use crate::events::{self, BeforeAfter, NewEvent};
 use crate::fleet::live::NodeLive;
 use crate::fleet::store::ensure_cluster;
+use crate::fleet::turn::Turn;
 use crate::ops::Ops;
 use crate::people::service::Caller;
 
@@ -36,10 +37,7 @@ impl Arrangement {
                 detail,
             });
         };
-        if !is_slug(&self.cluster) {
-            let shown = clean_label(&self.cluster.chars().take(80).collect::<String>());
-            let detail =
-                format!("`{shown}` is not a name: use 1 to 63 of a-z, 0-9 and -, such as app-eu");
+        if let Err(detail) = read_cluster(&self.cluster) {
             wrong("cluster", detail);
         }
         if !self.role.is_empty() && !is_slug(&self.role) {
@@ -60,6 +58,20 @@ impl Arrangement {
     }
 }
 
+/// Can a cluster have this name?
+///
+/// # Errors
+/// What would be one.
+pub fn read_cluster(text: &str) -> Result<String, String> {
+    if is_slug(text) {
+        return Ok(text.to_owned());
+    }
+    let shown = clean_label(&text.chars().take(80).collect::<String>());
+    Err(format!(
+        "`{shown}` is not a name: use 1 to 63 of a-z, 0-9 and -, such as app-eu"
+    ))
+}
+
 /// Puts a node where a person says, and lets it count.
 ///
 /// # Errors
@@ -71,6 +83,7 @@ pub async fn arrange(
     wanted: &Arrangement,
 ) -> Result<(), OpsError> {
     who.may(Action::ArrangeFleet)?;
+    let turn = ops.turns.take().await;
     let node = find(ops, node_id)?;
     wanted.check()?;
     let text = |text: &str| Some(clean_label(text)).filter(|text| !text.is_empty());
@@ -88,7 +101,7 @@ pub async fn arrange(
         "node moved"
     };
     let detail = format!("{} → {}", node.cluster(), wanted.cluster);
-    put(ops, who, &node, place, verb, detail).await
+    put(ops, who, turn, &node, place, (verb, detail)).await
 }
 
 /// Lets a server that was found count where it is.
@@ -115,6 +128,7 @@ async fn admit(
     verb: &'static str,
 ) -> Result<(), OpsError> {
     who.may(Action::ArrangeFleet)?;
+    let turn = ops.turns.take().await;
     let node = find(ops, node_id)?;
     let Some(server) = &node.server else {
         let detail = "only a server that was found on a host can be accepted or ignored; a host is approved or removed";
@@ -129,7 +143,7 @@ async fn admit(
         placed_by: PlacedBy::Operator,
     };
     let detail = format!("cluster {}", server.cluster);
-    put(ops, who, &node, place, verb, detail).await
+    put(ops, who, turn, &node, place, (verb, detail)).await
 }
 
 fn find(ops: &Ops, node_id: &str) -> Result<NodeLive, OpsError> {
@@ -152,10 +166,10 @@ fn in_words(cluster: &str, role: Option<&str>, name: Option<&str>) -> String {
 async fn put(
     ops: &Ops,
     who: &Caller,
+    turn: Turn,
     node: &NodeLive,
     place: Place,
-    verb: &'static str,
-    detail: String,
+    (verb, detail): (&'static str, String),
 ) -> Result<(), OpsError> {
     let now = ops.clock.now();
     let mut tx = ops.state.write().await?;
@@ -188,23 +202,19 @@ async fn put(
         ),
     };
     events::store::append_change(&mut tx, event, change).await?;
-    tx.commit()
-        .await
-        .map_err(StoreError::doing("committing a node's place"))?;
-    let no = node.host.record.no;
-    match &node.server {
-        None => {
-            ops.live.update(no, |host| {
+    let (live, no) = (ops.clone(), node.host.record.no);
+    let server = node.server.as_ref().map(|server| server.facts.key.clone());
+    let tell = move || {
+        live.live.update(no, |host| match server {
+            None => {
                 host.record.cluster = place.cluster;
                 host.record.node_role = place.node_role;
                 host.record.node_name = place.node_name;
                 host.record.placed_by = place.placed_by;
-            });
-        }
-        // What its agent told meanwhile stays: only its place is new.
-        Some(server) => {
-            ops.live.update(no, |host| {
-                if let Some(known) = host.servers.get_mut(&server.facts.key) {
+            }
+            // What its agent told meanwhile stays: only its place is new.
+            Some(key) => {
+                if let Some(known) = host.servers.get_mut(&key) {
                     let known = std::sync::Arc::make_mut(known);
                     known.cluster = place.cluster;
                     known.node_role = place.node_role;
@@ -212,8 +222,9 @@ async fn put(
                     known.admission = place.admission;
                     known.placed_by = place.placed_by;
                 }
-            });
-        }
-    }
+            }
+        });
+    };
+    turn.commit(tx, "committing a node's place", tell).await?;
     Ok(())
 }
