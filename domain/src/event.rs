@@ -69,6 +69,12 @@ pub const NODE_EVENTS_MAX: u32 = 12;
 /// See [`NODE_EVENTS_MAX`].
 pub const NODE_EVENTS_MS: i64 = 10 * 60_000;
 
+/// May entries of this kind be left out? What says that a node came to be or stands elsewhere may not: no change without
+/// its entry, and the number of nodes and of clusters has bounds of its own.
+pub fn is_limited(verb: &str) -> bool {
+    !matches!(verb, "node moved" | "server appeared")
+}
+
 /// How much a node had written lately.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {

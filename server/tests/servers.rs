@@ -11,7 +11,7 @@ mod common;
 
 use axum::http::StatusCode;
 use common::agent::TestAgent;
-use common::{Site, site, site_in};
+use common::{Site, site};
 use domain::access::Role;
 use protocol::v1::report::{Group, Record};
 use protocol::v1::section::{
@@ -72,13 +72,7 @@ async fn server_node(site: &Site) -> Value {
 }
 
 async fn verbs(site: &Site) -> Vec<String> {
-    let token = site.api_token(Role::Viewer).await;
-    let answer = site
-        .call("GET", "/api/v1/events?limit=100")
-        .bearer(&token)
-        .send()
-        .await
-        .json();
+    let answer = site.told("/api/v1/events?limit=100").await;
     let items = answer["items"].as_array().unwrap().clone();
     let mut verbs: Vec<String> = items
         .iter()
@@ -136,15 +130,7 @@ async fn a_server_is_a_node_with_its_own_id_values_and_series_and_survives_a_res
         counts(&id) && !counts(&agent.node_id),
         "a host with servers is not counted twice"
     );
-    let common::Site {
-        ops,
-        folder,
-        router,
-        ..
-    } = site;
-    drop(router);
-    ops.close().await;
-    let site = site_in(folder).await;
+    let site = site.restart().await;
     let again = site.ops.live.node(&id).unwrap();
     assert_eq!(
         again.server.unwrap().facts.version.as_deref(),
@@ -326,6 +312,33 @@ async fn a_token_that_allows_suggestions_lets_servers_place_themselves_in_its_ow
 }
 
 #[tokio::test]
+async fn a_move_is_told_however_much_its_server_flaps() {
+    let site = site().await;
+    let token = site.token(|new| new.allows_suggestions = true).await;
+    let mut agent = site.enroll(&token, 3, "app-1").await.ok().unwrap();
+    agent.hello(&site).await.ok().unwrap();
+    for pid in 0..20 {
+        let flapping = Server {
+            pid: Some(100 + pid),
+            started_at_s: Some(1_790_000_000 + i64::from(pid)),
+            cluster: (pid == 19).then(|| "vault".to_owned()),
+            ..tomcat()
+        };
+        let record = told(&mut agent, vec![flapping]);
+        send(&site, &mut agent, record).await;
+    }
+    let id = server_node(&site).await["id"].clone();
+    let log = server::events::store::list_latest(site.ops.state.read(), id.as_str(), None, 100);
+    let log = log.await.unwrap();
+    let told_of = |verb: &str| log.iter().filter(|event| event.verb == verb).count();
+    assert_eq!(
+        (told_of("events limited"), told_of("node moved")),
+        (1, 1),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_host_makes_only_so_many_clusters_and_its_flapping_servers_write_only_so_much() {
     let site = site().await;
     let token = site.token(|new| new.allows_suggestions = true).await;
@@ -340,13 +353,7 @@ async fn a_host_makes_only_so_many_clusters_and_its_flapping_servers_write_only_
         let record = told(&mut agent, vec![in_cluster(&format!("made-{n}"), 7)]);
         send(&site, &mut agent, record).await;
     }
-    let token = site.api_token(Role::Viewer).await;
-    let clusters = site
-        .call("GET", "/api/v1/clusters")
-        .bearer(&token)
-        .send()
-        .await
-        .json();
+    let clusters = site.told("/api/v1/clusters").await;
     let made = clusters["items"]
         .as_array()
         .unwrap()
@@ -372,7 +379,14 @@ async fn a_host_makes_only_so_many_clusters_and_its_flapping_servers_write_only_
         "{refused:?}"
     );
     assert_eq!(details("events limited").len(), 1, "{told_of:?}");
-    assert_eq!(told_of.len(), 13, "12 and the word that there are more");
+    let limited = told_of
+        .iter()
+        .filter(|event| domain::event::is_limited(&event.verb));
+    assert_eq!(limited.count(), 13, "12 and the word that there are more");
+    // Where it stood is told without a gap: eight clusters of its own, and back.
+    let moves = details("node moved");
+    assert_eq!(moves.len(), 8, "{moves:?}");
+    assert_eq!(moves[0], "made-7 → web");
     // What exists is still within reach, and an operator's cluster counts for nobody.
     site.clock.advance_ms(11 * 60_000);
     let record = told(&mut agent, vec![in_cluster("made-0", 8)]);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::event::{Budget, NODE_EVENTS_MAX, NODE_EVENTS_MS, Verdict};
+use domain::event::{Budget, NODE_EVENTS_MAX, NODE_EVENTS_MS, Verdict, is_limited};
 use domain::fleet::{Admission, CollectorOutcome};
 use domain::time::{Timestamp, format_utc};
 use protocol::keys::short_digest;
@@ -99,7 +99,8 @@ async fn moved(
     }))
 }
 
-/// What of these is written: a node that flaps has only so much to say, and that something was left out is said.
+/// What of these is written: a node that flaps has only so much to say, and that something was left out is said. What
+/// changes where a node stands is always written.
 fn limited(
     ops: &Ops,
     host: &HostLive,
@@ -109,6 +110,10 @@ fn limited(
     let mut budgets: BTreeMap<String, Budget> = BTreeMap::new();
     let mut told = Vec::with_capacity(events.len());
     for event in events {
+        if !is_limited(event.verb) {
+            told.push(event);
+            continue;
+        }
         let known = || host.event_budgets.get(&event.node_id).copied();
         let budget = budgets
             .entry(event.node_id.clone())

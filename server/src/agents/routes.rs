@@ -77,7 +77,11 @@ pub async fn hello(State(ops): State<Ops>, body: Bytes) -> Result<Response, OpsE
         sections: Some(held_sections(&host)),
         packs: ops.packs.told(),
     };
+    let turn = ops.sessions.turn(host.record.no).await;
+    // As it is now that it is our turn.
+    let host = ops.live.host(host.record.no).unwrap_or(host);
     news::of_hello(&ops, &host, &verified.hello).await?;
+    drop(turn);
     let (body, keys) = handshake::hello_answer(&ops.server_key, random::bytes(), &verified, answer)
         .map_err(handshake_error)?;
     let session = Session::new(
@@ -209,6 +213,7 @@ async fn accept(
         return Err(OpsError::agent(Code::Malformed, detail));
     }
     let gone = || OpsError::agent(Code::AgentRevoked, "this node was removed");
+    let turn = ops.sessions.turn(session.host_no).await;
     let host = ops.live.host(session.host_no).ok_or_else(gone)?;
     refuse_unwanted(host.record.state)?;
     confirm(ops, session, &host).await?;
@@ -228,6 +233,7 @@ async fn accept(
     };
     let opened = ingest::open(received, &report, &records);
     news::of_report(ops, &host, &records, &opened.records).await?;
+    drop(turn);
     let latest = opened
         .records
         .last()

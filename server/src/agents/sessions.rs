@@ -4,7 +4,7 @@
 //! known. Revocation drops an identity's sessions at once.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use domain::identity::{Processes, Speaker, Verdict};
 use domain::time::Monotonic;
@@ -68,6 +68,7 @@ struct Tables {
 struct OfHost {
     processes: Processes,
     sessions: Vec<[u8; 16]>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What the first valid report of a session means.
@@ -119,6 +120,19 @@ impl Sessions {
             remove(&mut tables, id);
         }
         true
+    }
+
+    /// Held while what a host tells is compared with what is known of it and written: bounds that count what is known hold
+    /// also for one that tells much at once.
+    pub async fn turn(&self, host_no: i64) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self
+            .tables()
+            .of_host
+            .entry(host_no)
+            .or_default()
+            .turn
+            .clone();
+        turn.lock_owned().await
     }
 
     /// The session with this name, unless it is older than `life_ms`.
