@@ -11,6 +11,7 @@ mod server;
 pub mod silence;
 mod status;
 mod tags;
+mod then;
 
 pub use cluster::{
     ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX, read_notes,
@@ -34,3 +35,4 @@ pub use tags::{
     GivenTags, TAGS_MAX, Tags, given_tags, merged_tags, read_tag, read_tag_name, read_tags,
     tags_in_words, write_tags,
 };
+pub use then::{StoredUp, then};

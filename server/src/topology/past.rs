@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use app::format;
-use domain::fleet::{Liveness, Status};
+use domain::fleet::{StoredUp, no_data_after_ms, then};
 use domain::metric::{Level, Metric, SeriesRequest, Slice};
 use domain::time::{Timestamp, format_utc};
 use futures::{StreamExt, TryStreamExt};
@@ -47,6 +47,8 @@ struct HostThen {
 /// # Errors
 /// When the database refuses or a row is corrupt.
 pub async fn fleet(ops: &Ops, now: Fleet, at_ms: i64) -> Result<(Fleet, String), OpsError> {
+    // One at a time: it reads the samples of all hosts, and charts have the same readers.
+    let _turn = ops.topology.past_turn().await;
     let mut nodes = now.nodes;
     nodes.retain(|node| node.since_ms <= at_ms);
     let intervals: BTreeMap<i64, u32> = nodes
@@ -116,50 +118,37 @@ fn last(slice: &Slice, interval_s: u32, at_ms: i64) -> Option<(i64, f64)> {
         Level::Raw => 0,
         _ => i64::from(slice.step_s) * 1_000,
     };
-    let silent_after_ms = i64::from(interval_s) * 3_300;
+    let silent_after_ms = i64::try_from(no_data_after_ms(interval_s)).unwrap_or(i64::MAX);
     let told_at_ms = point.t_ms.saturating_add(span_ms).min(at_ms);
     (at_ms - told_at_ms <= silent_after_ms)
         .then(|| (told_at_ms, point.sum as f64 / f64::from(point.count.max(1))))
 }
 
 /// Puts what was known then in the place of what is known now.
-fn as_of(node: &mut NodeAt, then: Option<&HostThen>) {
+fn as_of(node: &mut NodeAt, stored: Option<&HostThen>) {
     let row = &mut node.row;
     let nothing = HostThen::default();
-    let then = then.unwrap_or(&nothing);
-    let greatest = |metric: Metric| {
-        let of_metric = then.values.iter().filter(|(key, _)| key.metric == metric);
-        of_metric.map(|(_, value)| *value).reduce(f64::max)
-    };
-    row.now = app::fleet::view::Headline::default();
-    row.last_report_at_ms = then.seen_at_ms;
-    row.reason = None;
-    if then.seen_at_ms.is_none() {
-        row.status = Status::Unknown;
-        row.liveness = Liveness::NoData;
-        row.reason = Some("No report of then is kept.".to_owned());
-        return;
-    }
-    row.liveness = Liveness::Live;
-    row.status = Status::Ok;
-    if let Some(server) = &node.server {
-        let is_own = |key: &SeriesKey| key.metric == Metric::ServerUp && key.instance == *server;
-        let up = then.values.iter().find(|(key, _)| is_own(key));
-        // Over a long bucket it is a share: it was down for a part of it.
-        match up {
-            Some((_, up)) if *up < 1.0 => {
-                row.status = Status::Critical;
-                row.reason = Some("It was down, or its health probe was not answered.".to_owned());
-            }
-            Some(_) => {}
-            None => {
-                row.status = Status::Unknown;
-                row.liveness = Liveness::NoData;
-                row.reason = Some("Its host said nothing of it then.".to_owned());
-            }
+    let stored = stored.unwrap_or(&nothing);
+    let up = match &node.server {
+        None => StoredUp::IsHost,
+        Some(server) => {
+            let is_own =
+                |key: &SeriesKey| key.metric == Metric::ServerUp && key.instance == *server;
+            let up = stored.values.iter().find(|(key, _)| is_own(key));
+            up.map_or(StoredUp::Nothing, |(_, share)| StoredUp::Share(*share))
         }
-    }
+    };
+    let (status, liveness, reason) = then(stored.seen_at_ms.is_some(), up);
+    row.status = status;
+    row.liveness = liveness;
+    row.reason = reason.map(str::to_owned);
+    row.last_report_at_ms = stored.seen_at_ms;
+    row.now = app::fleet::view::Headline::default();
     if node.server.is_none() {
+        let greatest = |metric: Metric| {
+            let of_metric = stored.values.iter().filter(|(key, _)| key.metric == metric);
+            of_metric.map(|(_, value)| *value).reduce(f64::max)
+        };
         row.now.cpu_used_ratio = greatest(Metric::CpuUsedRatio);
         row.now.memory_used_ratio = greatest(Metric::MemoryUsedRatio);
         row.now.disk_used_ratio = greatest(Metric::FilesystemUsedRatio);

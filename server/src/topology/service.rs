@@ -74,6 +74,8 @@ pub struct Topology {
     known: RwLock<Known>,
     /// When each edge was last written. Held during a look or a move, so that they never cross.
     written: tokio::sync::Mutex<Written>,
+    /// Held while the past of the fleet is read.
+    past: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +83,15 @@ struct Written {
     seen_at_ms: BTreeMap<LinkKey, i64>,
 }
 
+/// Declared dependencies at most: each is looked at whenever the map is made.
+const DECLARED_MAX: usize = 1_000;
+
 impl Topology {
+    /// Waits until nobody else reads the past.
+    pub async fn past_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.past.lock().await
+    }
+
     /// Reads edges and places.
     ///
     /// # Errors
@@ -102,6 +112,7 @@ impl Topology {
                 ..Known::default()
             }),
             written: tokio::sync::Mutex::new(Written { seen_at_ms }),
+            past: tokio::sync::Mutex::default(),
         })
     }
 
@@ -443,6 +454,12 @@ pub async fn declare(
     let known = ops.topology.known();
     if known.declared.contains(&edge) != is_taken_back {
         return Ok(());
+    }
+    if !is_taken_back && known.declared.len() >= DECLARED_MAX {
+        let detail = format!(
+            "{DECLARED_MAX} dependencies are declared, the most there may be: take some back first"
+        );
+        return Err(OpsError::Conflict(detail));
     }
     if !is_taken_back {
         let said = source::said(ops).await?;

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::fleet::view::NodeRow;
-use domain::fleet::{Admission, Collector, Liveness, Outcome};
+use domain::fleet::{Collector, Liveness, Outcome};
 use domain::topology::HostConnections;
 
 use super::model::Said;
 use crate::error::StoreError;
 use crate::fleet::clusters::store as clusters;
 use crate::fleet::live::HostLive;
-use crate::fleet::rows::{host_row, server_row};
+use crate::fleet::rows::row_of;
 use crate::ops::Ops;
 
 /// A list that was taken this long ago is known to hold only because its host has not sent another one.
@@ -37,23 +37,13 @@ pub struct NodeAt {
 pub fn nodes(ops: &Ops) -> Vec<NodeAt> {
     let now = ops.clock.monotonic();
     let mut nodes = Vec::new();
-    ops.live.for_each(|host| {
+    ops.live.for_each_node(|host, server| {
         nodes.push(NodeAt {
             host_no: host.record.no,
-            server: None,
-            since_ms: host.record.enrolled_at_ms,
-            row: host_row(host, now),
+            server: server.map(|server| server.facts.key.clone()),
+            since_ms: server.map_or(host.record.enrolled_at_ms, |server| server.found_at_ms),
+            row: row_of(host, server, now),
         });
-        let of_interest = host
-            .servers
-            .iter()
-            .filter(|(_, server)| server.admission != Admission::Ignored);
-        nodes.extend(of_interest.map(|(key, server)| NodeAt {
-            host_no: host.record.no,
-            server: Some(key.clone()),
-            since_ms: server.found_at_ms,
-            row: server_row(host, server, now),
-        }));
     });
     nodes
 }
