@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -129,6 +129,11 @@ pub fn router(ops: Ops) -> Router {
         )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        // Ours alone: one that the client chose would lead from the audit log to another's lines.
+        .layer(map_request(async |mut request: Request<Body>| {
+            request.headers_mut().remove(REQUEST_ID);
+            request
+        }))
 }
 
 /// The path without its query: a query may hold a set-up code.
