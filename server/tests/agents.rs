@@ -11,7 +11,7 @@ mod common;
 
 use axum::http::StatusCode;
 use common::agent::TestAgent;
-use common::{site, site_in};
+use common::site;
 use domain::access::Role;
 use domain::fleet::Liveness;
 use protocol::v1::hello::Suggested;
@@ -564,15 +564,7 @@ async fn silence_is_late_then_no_data_and_survives_a_restart_of_the_server() {
     assert_eq!(liveness(&site, &agent), Liveness::NoData);
     let record = other.record(1);
     other.send(&site, &[record]).await.ok().unwrap();
-    let common::Site {
-        ops,
-        folder,
-        router,
-        ..
-    } = site;
-    drop(router);
-    ops.close().await;
-    let site = site_in(folder).await;
+    let site = site.restart().await;
     assert_eq!(
         liveness(&site, &agent),
         Liveness::NoData,
@@ -846,15 +838,7 @@ async fn lists_and_suggestions_are_kept_and_asked_for_only_once() {
     };
     agent.send(&site, &[first, second]).await.ok().unwrap();
 
-    let common::Site {
-        ops,
-        folder,
-        router,
-        ..
-    } = site;
-    drop(router);
-    ops.close().await;
-    let site = site_in(folder).await;
+    let site = site.restart().await;
     let answer = agent.hello(&site).await.ok().unwrap();
     let held = answer.sections.unwrap();
     assert_eq!(

@@ -10,7 +10,7 @@ mod common;
 
 use axum::http::StatusCode;
 use common::agent::TestAgent;
-use common::{Site, site, site_in};
+use common::{Site, site};
 use domain::access::Role;
 use protocol::v1::report::{Facts, Interface};
 use protocol::v1::section::{BoundListener, Connections, Flow, KIND_CONNECTIONS, Section};
@@ -168,15 +168,7 @@ async fn a_dependency_is_discovered_from_both_ends_and_kept_over_a_restart() {
         .collect();
     assert_eq!(clusters, ["app-eu", "db-eu"]);
 
-    let Site {
-        ops,
-        router,
-        folder,
-        ..
-    } = site;
-    drop(router);
-    ops.close().await;
-    let site = site_in(folder).await;
+    let site = site.restart().await;
     assert_eq!(told(&topology(&site).await), SEEN);
     // After a restart with other ports the edge is still that edge; silence lets it fade.
     site.clock.advance_ms(2 * MINUTE_MS);
@@ -433,13 +425,7 @@ async fn a_cluster_is_on_the_map_as_it_is_in_the_list_of_clusters() {
     // One of the database's hosts never reported: that is unknown, and capped while one is enough.
     site.clock.advance_ms(1_000);
     talk(&site, &mut app, &mut db, 45_000).await;
-    let token = site.api_token(Role::Viewer).await;
-    let clusters = site
-        .call("GET", "/api/v1/clusters")
-        .bearer(&token)
-        .send()
-        .await
-        .json();
+    let clusters = site.told("/api/v1/clusters").await;
     let listed: Vec<&serde_json::Value> = clusters["items"]
         .as_array()
         .unwrap()
@@ -503,15 +489,7 @@ async fn operators_declare_dependencies_which_are_dotted_until_they_are_seen() {
         assert!(refused.body.contains(field), "{form}: {}", refused.body);
     }
     // It stays over a restart, and goes when it is taken back.
-    let Site {
-        ops,
-        router,
-        folder,
-        ..
-    } = site;
-    drop(router);
-    ops.close().await;
-    let site = site_in(folder).await;
+    let site = site.restart().await;
     assert!(told(&topology(&site).await).contains(&line));
     let back = site
         .call("POST", "/topology/declare")

@@ -140,6 +140,27 @@ impl Call<'_> {
 }
 
 impl Site {
+    /// The server ends and starts again on its folder.
+    pub async fn restart(self) -> Self {
+        let Self {
+            ops,
+            router,
+            folder,
+            ..
+        } = self;
+        drop(router);
+        ops.close().await;
+        site_in(folder).await
+    }
+
+    /// What a program is told.
+    pub async fn told(&self, path: &str) -> serde_json::Value {
+        let token = self.api_token(Role::Viewer).await;
+        let answer = self.call("GET", path).bearer(&token).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.json()
+    }
+
     pub fn call(&self, method: &str, path: &str) -> Call<'_> {
         let request = Request::builder().method(method).uri(path);
         Call {
