@@ -9,6 +9,7 @@ use crate::account::{AboutPage, LoginPage, ProfilePage, SetupPage, api::load_pag
 use crate::clusters::{
     ClusterEventsPage, ClusterNodesPage, ClusterPage, ClusterSettingsPage, ClustersListPage,
 };
+use crate::codec::page_data;
 use crate::enroll::AddNodePage;
 use crate::events::{AuditPage, EventsPage};
 use crate::fleet::{BulkPage, InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
@@ -29,7 +30,7 @@ pub fn App() -> impl IntoView {
     provide_context(IconSprite::of_document());
     provide_context(Copied::new());
     provide_context(Preferences::current());
-    let context = Context::new(Resource::new_blocking(|| (), |()| load_page_context()));
+    let context = Context::new(page_data(|| (), |()| load_page_context()));
     provide_context(context);
     let live = Live::new();
     provide_context(live);

@@ -11,6 +11,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use crate::account::view::PageContext;
+use crate::codec::PageData;
 use crate::error::UiError;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::live::{Live, steady_now_ms};
@@ -21,7 +22,7 @@ use crate::url;
 const FOCUS_AFTER: Duration = Duration::from_millis(60);
 
 /// A page's data, from the server.
-pub type Loaded<T> = Resource<Result<T, UiError>>;
+pub type Loaded<T> = PageData<Result<T, UiError>>;
 
 /// Who looks at what kind of server; given once by the app.
 #[derive(Clone, Copy)]

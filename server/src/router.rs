@@ -1,5 +1,6 @@
 //! The one list of routes. Each has its class in `auth::gate::ROUTES`, `app::PAGES` or `app::SERVER_FUNCTIONS`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use leptos_axum::{LeptosRoutes, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -28,6 +29,13 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 /// Longest answer; live connections are upgraded and do not count.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Found once: while Leptos looks for routes, no resource loads anywhere in this process, and a page whose resource is
+/// first asked then never ends (leptos issue 4773). Whoever renders has made a router before.
+fn page_list() -> Vec<AxumRouteListing> {
+    static FOUND: OnceLock<Vec<AxumRouteListing>> = OnceLock::new();
+    FOUND.get_or_init(|| generate_route_list(app::App)).clone()
+}
 
 /// Everything the server answers.
 pub fn router(ops: Ops) -> Router {
@@ -51,7 +59,7 @@ pub fn router(ops: Ops) -> Router {
         .layer(DefaultBodyLimit::max(protocol::HANDSHAKE_BYTES_MAX))
         // Limits its body itself, because a refusal must carry a MAC.
         .route("/report", post(agents::routes::report));
-    let page_list = generate_route_list(app::App);
+    let page_list = page_list();
     let document = || app::shell::shell(assets::current());
     // Asked for by its types; we name assets ourselves.
     let options = leptos::config::LeptosOptions::builder()

@@ -193,10 +193,16 @@ impl<'a> Runner<'a> {
                 }
                 self.dependencies()
             }
-            Area::Crate(name) => self.cargo_test(
-                &format!("tests of {name}"),
-                package_test(self.context, name),
-            ),
+            Area::Crate(name) => {
+                // Tests of these start the programs of both.
+                if area.has_site() && !self.programs(&["--bins"])? {
+                    return Ok(());
+                }
+                self.cargo_test(
+                    &format!("tests of {name}"),
+                    package_test(self.context, name),
+                )
+            }
             Area::Browser(spec) => {
                 if self.programs(&["--bins"])? {
                     self.browser(spec.as_deref())

@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use super::api::load_about;
 use super::profile::SettingsTabs;
 use super::view::AboutView;
+use crate::codec::page_data;
 use crate::format;
 use crate::page::{Context, Loading, Problem};
 use crate::ui::{CopyButton, Instant, PageHeader, Panel};
@@ -13,7 +14,7 @@ use crate::ui::{CopyButton, Instant, PageHeader, Panel};
 /// `/settings/about`
 #[component]
 pub fn AboutPage() -> impl IntoView {
-    let about = Resource::new_blocking(|| (), |()| load_about());
+    let about = page_data(|| (), |()| load_about());
     expect_context::<Context>().focus_heading();
     view! {
         <Title text="About" />

@@ -5,6 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::api::load_form_feedback;
+use crate::codec::page_data;
 use crate::page::Context;
 use crate::ui::{Banner, FormMessage, Logo, TextField, Tone};
 
@@ -12,7 +13,7 @@ use crate::ui::{Banner, FormMessage, Logo, TextField, Tone};
 #[component]
 pub fn LoginPage() -> impl IntoView {
     let context = expect_context::<Context>();
-    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
+    let feedback = page_data(|| (), |()| load_form_feedback());
     let next = use_query_map().read_untracked().get("next");
     Effect::new(|_| crate::installed::forget());
     view! {

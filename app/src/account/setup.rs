@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::api::load_form_feedback;
 use super::login::DoorFrame;
+use crate::codec::page_data;
 use crate::page::Context;
 use crate::ui::{FormMessage, TextField};
 
@@ -16,7 +17,7 @@ const PASSWORD_CHARS_MIN: u32 = 12;
 #[component]
 pub fn SetupPage() -> impl IntoView {
     let context = expect_context::<Context>();
-    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
+    let feedback = page_data(|| (), |()| load_form_feedback());
     let code = use_query_map().read_untracked().get("code");
     view! {
         <Title text="Set up" />

@@ -72,7 +72,7 @@ pub async fn load_cluster_charts(
 }
 
 /// The numbers behind its charts, for reading them by pointer and by keys.
-#[server(prefix = "/fn", endpoint = "cluster-points", input = Json)]
+#[server(prefix = "/fn", endpoint = "cluster-points", input = Json, output = Answer)]
 pub async fn load_cluster_points(slug: String, range: RangeQuery) -> Result<PointSet, UiError> {
     answer(async move {
         let range = crate::fleet::api::for_reader(range);

@@ -7,6 +7,7 @@ use super::api;
 use super::heatmap::heatmap;
 use super::parts::{counts_line, head};
 use super::view::{ClusterCharts, ClusterDetail, NamedValue, RoleGroup};
+use crate::codec::{PageData, page_data};
 use crate::error::UiError;
 use crate::events::view::EventsQuery;
 use crate::fleet::view::{LiveTopic, LiveUpdate, RangeQuery};
@@ -31,7 +32,7 @@ pub fn slug_of_path() -> Memo<String> {
 /// Loads a cluster and follows it.
 pub fn cluster_of_path() -> Followed<ClusterDetail> {
     let slug = slug_of_path();
-    let data: Loaded<ClusterDetail> = Resource::new_blocking(move || slug.get(), api::load_cluster);
+    let data: Loaded<ClusterDetail> = page_data(move || slug.get(), api::load_cluster);
     follow(move || LiveTopic::Cluster { slug: slug.get() });
     again(data)
 }
@@ -73,7 +74,7 @@ pub fn ClusterPage() -> impl IntoView {
     let slug = slug_of_path();
     let query = use_query_map();
     let range = Memo::new(move |_| RangeQuery::from_params(|key| query.read().get(key)));
-    let asked: Resource<Asked> = Resource::new_blocking(
+    let asked: PageData<Asked> = page_data(
         move || (slug.get(), range.get()),
         |(slug, range)| async move {
             let answer = api::load_cluster_charts(slug.clone(), range.clone()).await;
@@ -158,7 +159,7 @@ fn role(group: &RoleGroup, is_named: bool) -> AnyView {
 }
 
 #[component]
-fn Charts(data: Loaded<ClusterDetail>, asked: Resource<Asked>) -> impl IntoView {
+fn Charts(data: Loaded<ClusterDetail>, asked: PageData<Asked>) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -227,7 +228,7 @@ fn metric_choice(path: &str, range: &RangeQuery, set: &ClusterCharts) -> AnyView
         .into_any()
 }
 
-fn failed(error: &UiError, asked: Resource<Asked>) -> AnyView {
+fn failed(error: &UiError, asked: PageData<Asked>) -> AnyView {
     let words = error.to_string();
     view! {
         <div class="panel-error" role="status">
@@ -239,7 +240,7 @@ fn failed(error: &UiError, asked: Resource<Asked>) -> AnyView {
 }
 
 /// Asks for the charts again while the page is live and the window moves, and when the line has come back.
-fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
+fn refresh(live: Live, charts: PageData<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
     Effect::new(move |asked_at: Option<i64>| {
         let now_ms = live.now_or(0);
         let asked_at = asked_at.filter(|at| *at > 0).unwrap_or(now_ms);

@@ -9,6 +9,7 @@ use super::api;
 use super::parts::{nodes_of, status_badge, version_words};
 use super::query::COLUMNS;
 use super::view::{ClusterSummary, ClustersPage, ClustersQuery};
+use crate::codec::page_data;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill};
@@ -19,7 +20,7 @@ use crate::{format, url};
 pub fn ClustersListPage() -> impl IntoView {
     let params = use_query_map();
     let query = Memo::new(move |_| ClustersQuery::from_params(|key| params.read().get(key)));
-    let data = Resource::new_blocking(
+    let data = page_data(
         move || query.get(),
         |query| async move {
             api::list_clusters(query.clone())

@@ -11,6 +11,7 @@ use super::parts::head;
 use super::view::ClusterDetail;
 use crate::account::api::load_form_feedback;
 use crate::account::view::FormFeedback;
+use crate::codec::page_data;
 use crate::fleet::notes;
 use crate::page::{Context, Loading, Problem};
 use crate::ui::{FormMessage, TextArea, TextField};
@@ -22,8 +23,8 @@ pub fn ClusterSettingsPage() -> impl IntoView {
     let context = expect_context::<Context>();
     let slug = slug_of_path();
     // Not followed: what somebody types must not be replaced.
-    let data = Resource::new_blocking(move || slug.get(), api::load_cluster);
-    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
+    let data = page_data(move || slug.get(), api::load_cluster);
+    let feedback = page_data(|| (), |()| load_form_feedback());
     let is_saved = use_query_map().read_untracked().get("saved").is_some();
     view! {
         <Transition fallback=Loading>

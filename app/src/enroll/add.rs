@@ -14,6 +14,7 @@ use super::steps::{HINTS_AFTER_MS, Wait};
 use super::view::{AddNode, CreatedToken, EnrolledNode, TokenStatus};
 use crate::account::api::load_form_feedback;
 use crate::account::view::FormFeedback;
+use crate::codec::page_data;
 use crate::error::UiError;
 use crate::live::Live;
 use crate::page::{Context, Loading, Problem};
@@ -33,9 +34,9 @@ const TTLS: [(&str, &str); 4] = [
 #[component]
 pub fn AddNodePage() -> impl IntoView {
     let context = expect_context::<Context>();
-    let offer = Resource::new_blocking(|| (), |()| load_add_node());
-    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
-    let open = Resource::new_blocking(|| (), |()| list_tokens());
+    let offer = page_data(|| (), |()| load_add_node());
+    let feedback = page_data(|| (), |()| load_form_feedback());
+    let open = page_data(|| (), |()| list_tokens());
     let token_in_url = use_query_map().read_untracked().get("token");
     view! {
         <Transition fallback=Loading>
@@ -215,7 +216,7 @@ fn Run(created: CreatedToken) -> impl IntoView {
 fn Watch(id: String) -> impl IntoView {
     let live = expect_context::<Live>();
     let asked = id.clone();
-    let first = Resource::new_blocking(move || asked.clone(), load_token_status);
+    let first = page_data(move || asked.clone(), load_token_status);
     let refresh = url::with_query("/nodes/add", &[("token", &id)]);
     view! {
         <section class="step" aria-labelledby="watch-heading">

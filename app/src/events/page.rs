@@ -8,6 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::api;
 use super::query::RANGES;
 use super::view::{AuditDetail, Chain, EventLine, EventsPage as Page, EventsQuery};
+use crate::codec::{PageData, page_data};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::fleet::{actor, node_link};
 use crate::live::Live;
@@ -41,7 +42,7 @@ fn log(is_audit: bool) -> AnyView {
     } else {
         ("Events", "/events.csv")
     };
-    let data: Resource<Result<Asked, crate::error::UiError>> = Resource::new_blocking(
+    let data: PageData<Result<Asked, crate::error::UiError>> = page_data(
         move || query.get(),
         |query| async move {
             api::list_events(query.clone())
@@ -77,7 +78,7 @@ fn log(is_audit: bool) -> AnyView {
 /// Keeps its place when there is nothing to say, so that nothing below it moves.
 #[component]
 fn NewEvents(
-    data: Resource<Result<Asked, crate::error::UiError>>,
+    data: PageData<Result<Asked, crate::error::UiError>>,
     query: Memo<EventsQuery>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();

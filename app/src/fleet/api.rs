@@ -132,7 +132,7 @@ pub async fn live(
 }
 
 /// What became of a change of many nodes; nothing but on the response to that form.
-#[server(prefix = "/fn", endpoint = "bulk-report")]
+#[server(prefix = "/fn", endpoint = "bulk-report", output = Answer)]
 pub async fn load_bulk_report() -> Result<Option<BulkReport>, UiError> {
     Ok(use_context::<BulkReport>())
 }

@@ -7,6 +7,7 @@ use super::api;
 use super::list::hidden;
 use super::parts::node_link;
 use super::view::{BulkOutcome, BulkReport, BulkRow};
+use crate::codec::page_data;
 use crate::format;
 use crate::page::{Context, Loading};
 use crate::ui::{EmptyState, PageHeader};
@@ -15,7 +16,7 @@ use crate::ui::{EmptyState, PageHeader};
 #[component]
 pub fn BulkPage() -> impl IntoView {
     let context = expect_context::<Context>();
-    let report = Resource::new_blocking(|| (), |()| api::load_bulk_report());
+    let report = page_data(|| (), |()| api::load_bulk_report());
     view! {
         <Title text="Bulk change" />
         <PageHeader title="Bulk change" />

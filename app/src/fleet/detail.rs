@@ -19,6 +19,7 @@ use super::view::{ChartSet, LiveTopic, LiveUpdate, NodeDetail, RangeQuery};
 use super::words::{is_current, skew_words};
 use super::zoom::zoom_links;
 use crate::account::api::load_form_feedback;
+use crate::codec::{PageData, page_data};
 use crate::error::UiError;
 use crate::events::view::EventsQuery;
 use crate::live::Live;
@@ -38,16 +39,16 @@ pub fn NodePage() -> impl IntoView {
     let query = use_query_map();
     let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
     let range = Memo::new(move |_| RangeQuery::from_params(|key| query.read().get(key)));
-    let node = Resource::new_blocking(move || id.get(), api::load_node);
-    let asked = Resource::new_blocking(
+    let node = page_data(move || id.get(), api::load_node);
+    let asked = page_data(
         move || (id.get(), range.get()),
         |(id, range)| async move {
             let answer = api::load_charts(id.clone(), range.clone()).await;
             (url::node(&id), range, answer)
         },
     );
-    let sections = Resource::new_blocking(move || id.get(), api::load_sections);
-    let feedback = Resource::new_blocking(|| (), |()| load_form_feedback());
+    let sections = page_data(move || id.get(), api::load_sections);
+    let feedback = page_data(|| (), |()| load_form_feedback());
     follow(move || LiveTopic::Node { id: id.get() });
     let pick = |update: &LiveUpdate, now: &NodeDetail| match update {
         LiveUpdate::Node(next) if next.row.id == now.row.id => Some((**next).clone()),
@@ -275,7 +276,7 @@ type Asked = (String, RangeQuery, Result<ChartSet, UiError>);
 #[component]
 fn NodeCharts(
     node: Loaded<NodeDetail>,
-    asked: Resource<Asked>,
+    asked: PageData<Asked>,
     range: Memo<RangeQuery>,
     id: Memo<String>,
 ) -> impl IntoView {
@@ -314,7 +315,7 @@ fn charts_section(label: String, picker: AnyView, content: AnyView) -> AnyView {
     .into_any()
 }
 
-fn charts_error(error: &UiError, asked: Resource<Asked>) -> AnyView {
+fn charts_error(error: &UiError, asked: PageData<Asked>) -> AnyView {
     let words = error.to_string();
     view! {
         <div class="panel-error" role="status">
@@ -326,7 +327,7 @@ fn charts_error(error: &UiError, asked: Resource<Asked>) -> AnyView {
 }
 
 /// Asks for the charts again while the page is live and the window moves, and when the line has come back.
-fn refresh(live: Live, charts: Resource<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
+fn refresh(live: Live, charts: PageData<Asked>, range: Memo<RangeQuery>, crosshair: Crosshair) {
     Effect::new(move |asked_at: Option<i64>| {
         let now_ms = live.now_or(0);
         let asked_at = asked_at.filter(|at| *at > 0).unwrap_or(now_ms);

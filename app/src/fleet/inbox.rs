@@ -7,6 +7,7 @@ use leptos_meta::Title;
 use super::api;
 use super::parts::node_link;
 use super::view::{Inbox, InboxItem};
+use crate::codec::page_data;
 use crate::page::{Context, Loading, Problem};
 use crate::ui::{EmptyState, Instant, PageHeader, Panel};
 
@@ -14,7 +15,7 @@ use crate::ui::{EmptyState, Instant, PageHeader, Panel};
 #[component]
 pub fn InboxPage() -> impl IntoView {
     let context = expect_context::<Context>();
-    let data = Resource::new_blocking(|| (), |()| api::load_inbox());
+    let data = page_data(|| (), |()| api::load_inbox());
     view! {
         <Title text="Discovered" />
         <Transition fallback=Loading>

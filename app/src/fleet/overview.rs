@@ -12,6 +12,7 @@ use super::view::{
 };
 use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::{ClusterSummary, SilenceRow};
+use crate::codec::page_data;
 use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
@@ -23,7 +24,7 @@ use crate::{format, installed, url};
 /// `/`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let data = Resource::new_blocking(|| (), |()| api::load_overview());
+    let data = page_data(|| (), |()| api::load_overview());
     follow(|| LiveTopic::Overview);
     let pick = |update: &LiveUpdate, _: &Overview| match update {
         LiveUpdate::Overview(next) => Some((**next).clone()),

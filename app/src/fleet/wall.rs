@@ -8,6 +8,7 @@ use super::parts::{cells, node_link};
 use super::view::{Attention, LiveTopic, LiveUpdate, Overview};
 use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::ClusterSummary;
+use crate::codec::page_data;
 use crate::live::{Live, Phase};
 use crate::page::{Followed, follow, followed};
 use crate::preferences::time_of_day;
@@ -20,7 +21,7 @@ const PROBLEMS_MAX: usize = 10;
 /// `/wall`
 #[component]
 pub fn WallPage() -> impl IntoView {
-    let data = Resource::new_blocking(|| (), |()| api::load_overview());
+    let data = page_data(|| (), |()| api::load_overview());
     follow(|| LiveTopic::Overview);
     let live = expect_context::<Live>();
     let is_lost = Memo::new(move |_| live.is_stale());

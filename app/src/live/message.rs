@@ -3,10 +3,8 @@
 //! The server encodes a body once for all who follow the same ([`Body`]); a browser keeps what it shows as a document,
 //! applies changes to it ([`super::delta`]) and reads the page's data from it.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
-use crate::error::UiError;
 #[cfg(feature = "hydrate")]
 use crate::fleet::view::LiveUpdate;
 
@@ -41,19 +39,26 @@ pub enum LivePayload {
     },
 }
 
-/// A JSON document in its text, shared by everybody it is sent to.
+/// A JSON document: on the server in its text, shared by everybody it is sent to; in a browser as what was read of it.
+#[cfg(not(feature = "hydrate"))]
 #[derive(Debug, Clone)]
-pub struct Body(std::sync::Arc<RawValue>);
+pub struct Body(std::sync::Arc<serde_json::value::RawValue>);
 
+/// A JSON document, as it was read.
+#[cfg(feature = "hydrate")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Body(serde_json::Value);
+
+#[cfg(not(feature = "hydrate"))]
 impl Body {
     /// Encodes once.
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    pub fn of(value: &impl Serialize) -> Result<Self, UiError> {
+    pub fn of(value: &impl Serialize) -> Result<Self, crate::error::UiError> {
         serde_json::value::to_raw_value(value)
             .map(|raw| Self(raw.into()))
-            .map_err(|_| UiError::Unavailable("this page cannot be sent".to_owned()))
+            .map_err(|_| crate::error::UiError::Unavailable("this page cannot be sent".to_owned()))
     }
 
     /// Its text.
@@ -62,15 +67,17 @@ impl Body {
     }
 }
 
+#[cfg(not(feature = "hydrate"))]
 impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.as_ref().serialize(serializer)
     }
 }
 
+#[cfg(not(feature = "hydrate"))]
 impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<serde_json::value::RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
     }
 }
 
@@ -90,17 +97,16 @@ impl Shown {
         payload: Vec<LivePayload>,
     ) -> Result<Option<LiveUpdate>, super::delta::Misfit> {
         use super::delta::{Misfit, apply};
-        let parse = |body: &Body| serde_json::from_str(body.text()).map_err(|_| Misfit);
         let is_news = !payload.is_empty();
         for part in payload {
             match part {
-                LivePayload::Whole { seq, body } => self.0 = Some((seq, parse(&body)?)),
+                LivePayload::Whole { seq, body } => self.0 = Some((seq, body.0)),
                 LivePayload::Change { seq, body } => {
                     let (shown, value) = self.0.as_mut().ok_or(Misfit)?;
                     if shown.wrapping_add(1) != seq {
                         return Err(Misfit);
                     }
-                    apply(value, &parse(&body)?)?;
+                    apply(value, &body.0)?;
                     *shown = seq;
                 }
             }
@@ -108,8 +114,7 @@ impl Shown {
         let Some((_, value)) = self.0.as_ref().filter(|_| is_news) else {
             return Ok(None);
         };
-        // By its text, so that there is one way from JSON to the page's data, and not two in the wasm.
-        serde_json::from_str(&value.to_string())
+        crate::codec::read::value(value)
             .map(Some)
             .map_err(|_| Misfit)
     }

@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::api;
 use super::view::Hit;
+use crate::codec::page_data;
 use crate::page::{Context, Loading, Problem};
 use crate::ui::{Icon, PageHeader};
 
@@ -14,7 +15,7 @@ use crate::ui::{Icon, PageHeader};
 pub fn SearchPage() -> impl IntoView {
     let query = use_query_map();
     let q = Memo::new(move |_| query.read().get("q").unwrap_or_default());
-    let found = Resource::new_blocking(
+    let found = page_data(
         move || q.get(),
         |q| async move { (q.clone(), api::search(q).await) },
     );

@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 use super::hand::Hand;
 use super::view::{BoxKind, TopologyPage, TopologyQuery, View};
 use super::{api, cells, filter, graph, panel, table};
+use crate::codec::page_data;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::page::{Followed, follow, followed_still};
 use crate::ui::{EmptyState, Icon, PageHeader};
@@ -20,7 +21,7 @@ pub fn TopologyMapPage() -> impl IntoView {
     provide_context(Hand::of_page(Memo::new(move |_| {
         asked.with(|asked| asked.zoom)
     })));
-    let data = Resource::new_blocking(move || query.get(), api::load_topology);
+    let data = page_data(move || query.get(), api::load_topology);
     follow(move || {
         let query = query.get();
         query

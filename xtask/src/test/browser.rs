@@ -88,10 +88,27 @@ fn count_suite(suite: &Value, parent: &str, tally: &mut Tally) {
                 // "flaky": the repeat passed.
                 Some("expected" | "flaky") => tally.passed += 1,
                 Some("skipped") => tally.skip(&name, &reason(test)),
-                _ => tally.fail(&name),
+                _ => tally.fail_because(&name, &cause(test)),
             }
         }
     }
+}
+
+/// What went wrong in the last run of a test, without the colours it is printed in.
+fn cause(test: &Value) -> String {
+    let last = list(&test["results"]).last().unwrap_or(&Value::Null);
+    let message = last["error"]["message"].as_str().unwrap_or_default();
+    let mut plain = String::new();
+    let mut is_escape = false;
+    for c in message.chars() {
+        match c {
+            '\u{1b}' => is_escape = true,
+            'm' if is_escape => is_escape = false,
+            _ if is_escape => {}
+            _ => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// What `test.skip(condition, "reason")` noted.
@@ -130,7 +147,13 @@ mod tests {
 
     #[test]
     fn suites_are_counted_at_every_depth() {
-        let test = |status: &str| json!([{ "status": status, "annotations": [{ "type": "skip", "description": "needs IPv6" }] }]);
+        let test = |status: &str| {
+            json!([{
+                "status": status,
+                "annotations": [{ "type": "skip", "description": "needs IPv6" }],
+                "results": [{ "error": { "message": "\u{1b}[2mexpect\u{1b}[22m(it)\n\nExpected: 1" } }],
+            }])
+        };
         let report = json!({
             "errors": [],
             "suites": [{
@@ -147,7 +170,7 @@ mod tests {
         });
         assert_eq!(
             count(&report).to_string(),
-            "failed: fleet.spec.ts › when empty › explains\n\
+            "failed: fleet.spec.ts › when empty › explains\n    expect(it)\n    Expected: 1\n\
              skipped: fleet.spec.ts › when empty › over IPv6: needs IPv6\n\
              1 passed, 1 failed, 1 skipped\n"
         );

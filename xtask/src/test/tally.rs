@@ -6,9 +6,20 @@ use std::fmt;
 pub struct Tally {
     pub passed: u64,
     pub failed: u64,
-    failures: Vec<String>,
+    failures: Vec<Failure>,
     skips: Vec<Skip>,
 }
+
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    name: String,
+    /// The first lines of why, where the runner said so.
+    why: Vec<String>,
+}
+
+/// Lines of a failure's cause that the report repeats: the log above it is long, and often cut.
+const WHY_LINES_MAX: usize = 16;
+const WHY_LINE_CHARS_MAX: usize = 300;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Skip {
@@ -18,8 +29,32 @@ struct Skip {
 
 impl Tally {
     pub fn fail(&mut self, name: &str) {
+        self.fail_because(name, "");
+    }
+
+    pub fn fail_because(&mut self, name: &str, why: &str) {
         self.failed += 1;
-        self.failures.push(name.to_owned());
+        self.name_failure(name);
+        why.lines().for_each(|line| self.explain(name, line));
+    }
+
+    fn name_failure(&mut self, name: &str) {
+        self.failures.push(Failure {
+            name: name.to_owned(),
+            why: Vec::new(),
+        });
+    }
+
+    fn explain(&mut self, name: &str, line: &str) {
+        let failure = self.failures.iter_mut().rfind(|it| it.name == name);
+        if let Some(failure) = failure
+            && failure.why.len() < WHY_LINES_MAX
+            && !line.trim().is_empty()
+        {
+            failure
+                .why
+                .push(line.chars().take(WHY_LINE_CHARS_MAX).collect());
+        }
     }
 
     pub fn skip(&mut self, name: &str, reason: &str) {
@@ -55,8 +90,11 @@ impl Tally {
 /// The report: failures, skips with their reasons, and the counts as the last line.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for name in &self.failures {
-            writeln!(f, "failed: {name}")?;
+        for failure in &self.failures {
+            writeln!(f, "failed: {}", failure.name)?;
+            for line in &failure.why {
+                writeln!(f, "    {line}")?;
+            }
         }
         for skip in &self.skips {
             writeln!(f, "skipped: {}: {}", skip.name, skip.reason)?;
@@ -78,10 +116,20 @@ pub struct CargoTestOutput {
     /// Named since the last result line, to notice those that were not.
     failed_by_name: u64,
     ignored_by_name: u64,
+    /// Whose captured output is being printed.
+    explained: Option<String>,
 }
 
 impl CargoTestOutput {
     pub fn line(&mut self, line: &str) {
+        let captured = line.strip_prefix("---- ");
+        if let Some(name) = captured.and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            self.explained = Some(name.to_owned());
+        } else if line == "stack backtrace:" || line == "failures:" {
+            self.explained = None;
+        } else if let Some(name) = &self.explained {
+            self.tally.explain(name, line);
+        }
         if let Some(result) = line.strip_prefix("test result: ") {
             self.result(result);
         } else if let Some((name, outcome)) = line
@@ -95,7 +143,7 @@ impl CargoTestOutput {
     fn outcome(&mut self, name: &str, outcome: &str) {
         if outcome.ends_with("FAILED") {
             self.failed_by_name += 1;
-            self.tally.failures.push(name.to_owned());
+            self.tally.name_failure(name);
         } else if let Some(reason) = outcome.strip_prefix("ignored") {
             let reason = reason.trim_start_matches(", ");
             self.ignored_by_name += 1;
@@ -123,9 +171,7 @@ impl CargoTestOutput {
         let (failed, ignored) = (count(" failed"), count(" ignored"));
         self.tally.failed += failed;
         for _ in self.failed_by_name..failed {
-            self.tally
-                .failures
-                .push("a test whose name was not read".to_owned());
+            self.tally.name_failure("a test whose name was not read");
         }
         for _ in self.ignored_by_name..ignored {
             self.tally.skip("a test whose name was not read", "ignored");
@@ -154,14 +200,16 @@ mod tests {
     fn several_programs_are_summed_and_ignored_tests_keep_their_reason() {
         let tally = read(
             "\nrunning 3 tests\ntest a::one ... ok\ntest a::two ... ignored, needs systemd\n\
-             test a::three ... FAILED\n\nfailures:\n    a::three\n\n\
+             test a::three ... FAILED\n\nfailures:\n\n---- a::three stdout ----\n\n\
+             thread 'a::three' panicked at a.rs:7:9:\nno luck\nstack backtrace:\n   0: begin\n\n\
+             failures:\n    a::three\n\n\
              test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\n\
              running 2 tests\ntest b - should panic ... ok\ntest c ... ignored\n\
              test result: ok. 11 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.20s\n",
         );
         assert_eq!(
             tally.to_string(),
-            "failed: a::three\nskipped: a::two: needs systemd\nskipped: c: ignored, no reason given\n\
+            "failed: a::three\n    thread 'a::three' panicked at a.rs:7:9:\n    no luck\nskipped: a::two: needs systemd\nskipped: c: ignored, no reason given\n\
              12 passed, 1 failed, 2 skipped\n"
         );
     }

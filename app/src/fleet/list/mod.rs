@@ -18,6 +18,7 @@ use leptos_router::hooks::use_query_map;
 use super::api;
 use super::query::{PER_CHOICES, PER_DEFAULT};
 use super::view::{LiveTopic, NodesPage, NodesQuery};
+use crate::codec::page_data;
 use crate::format;
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, PageHeader};
@@ -37,7 +38,7 @@ pub fn NodesListPage() -> impl IntoView {
             }
         })
     });
-    let data = Resource::new_blocking(move || query.get(), api::list_nodes);
+    let data = page_data(move || query.get(), api::list_nodes);
     follow(move || LiveTopic::Nodes { query: query.get() });
     provide_context(order::Sorting::new());
     provide_context(selection::Selection::new());
