@@ -21,7 +21,8 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
     timezoneId: "UTC",
-    trace: "retain-on-failure",
+    // Costs every test; `OPSCENTER_TRACE=1` where one is hunted.
+    trace: process.env.OPSCENTER_TRACE ? "retain-on-failure" : "off",
     screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.OPSCENTER_CHROMIUM ?? "/usr/bin/chromium",

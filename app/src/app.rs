@@ -12,7 +12,9 @@ use crate::clusters::{
 use crate::codec::page_data;
 use crate::enroll::AddNodePage;
 use crate::events::{AuditPage, EventsPage};
-use crate::fleet::{BulkPage, InboxPage, NodePage, NodesListPage, OverviewPage, WallPage};
+use crate::fleet::{
+    BulkPage, InboxPage, NodePage, NodesListPage, OverviewPage, SystemPage, WallPage,
+};
 use crate::frame::Frame;
 use crate::installed::NewVersion;
 use crate::live::Live;
@@ -49,6 +51,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/wall") view=WallPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=|| view! { <Frame><Outlet /></Frame> } ssr=SsrMode::Async>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/systems/:slug") view=SystemPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters") view=ClustersListPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters/:slug") view=ClusterPage ssr=SsrMode::Async />
                     <Route path=path!("/clusters/:slug/nodes") view=ClusterNodesPage ssr=SsrMode::Async />

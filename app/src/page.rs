@@ -8,7 +8,7 @@ use std::time::Duration;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_location;
+use leptos_router::hooks::{use_location, use_params_map};
 
 use crate::account::view::PageContext;
 use crate::codec::PageData;
@@ -23,6 +23,12 @@ const FOCUS_AFTER: Duration = Duration::from_millis(60);
 
 /// A page's data, from the server.
 pub type Loaded<T> = PageData<Result<T, UiError>>;
+
+/// The slug in the path.
+pub fn slug_of_path() -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| params.read().get("slug").unwrap_or_default())
+}
 
 /// Who looks at what kind of server; given once by the app.
 #[derive(Clone, Copy)]

@@ -20,6 +20,7 @@ pub const PAGES: &[(&str, PageClass)] = &[
     ("/login", PageClass::Public),
     ("/setup", PageClass::Setup),
     ("/", PageClass::SignedIn),
+    ("/systems/{slug}", PageClass::SignedIn),
     ("/clusters", PageClass::SignedIn),
     ("/clusters/{slug}", PageClass::SignedIn),
     ("/clusters/{slug}/nodes", PageClass::SignedIn),

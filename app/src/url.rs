@@ -40,6 +40,11 @@ pub fn node(id: &str) -> String {
     format!("/nodes/{}", encode(id))
 }
 
+/// The page of a system.
+pub fn system(slug: &str) -> String {
+    format!("/systems/{}", encode(slug))
+}
+
 /// The page of a cluster.
 pub fn cluster(slug: &str) -> String {
     format!("/clusters/{}", encode(slug))

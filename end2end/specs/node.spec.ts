@@ -75,11 +75,13 @@ test.describe("a node that reports every ten seconds", () => {
         async () => {
           const series = await site.api<Series>(`nodes/${site.agent.nodeId}/series?metric=uptime_s&level=raw`);
           const last = series.points.slice(-5).map(([at]) => at);
-          return last.slice(1).map((at, index) => Math.round((at - (last[index] ?? 0)) / 1000));
+          // Two on a machine that has more to do than it can; ten when nobody looks.
+          const apart = last.slice(1).map((at, index) => Math.round((at - (last[index] ?? 0)) / 1000));
+          return apart.length === 4 && apart.every((seconds) => seconds >= 1 && seconds <= 2);
         },
         { timeout: 20_000 },
       )
-      .toEqual([1, 1, 1, 1]);
+      .toBe(true);
 
     // Long enough for new charts, too.
     await page.waitForFunction((since) => performance.now() - since >= 20_000, alive, { timeout: 60_000, polling: 500 });

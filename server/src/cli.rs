@@ -67,7 +67,7 @@ enum ActionArgs {
     },
     /// Tokens of programs
     #[command(
-        after_help = "Example:\n  operations-center api-token create --name dashboard --role viewer --ttl 90d"
+        after_help = "A viewer's token also opens a wallboard, on a screen that nobody signs in at: /wall?kiosk=TOKEN\n\nExample:\n  operations-center api-token create --name dashboard --role viewer --ttl 90d"
     )]
     ApiToken {
         #[command(flatten)]

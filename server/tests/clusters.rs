@@ -221,6 +221,10 @@ async fn pages_render_whole_with_charts_and_heatmap() {
         ("/clusters", "5 of 5 OK"),
         ("/clusters?sort=-cpu&q=web", "web"),
         ("/clusters?q=nothing", "No clusters match"),
+        ("/clusters?q=cluster:w*%20status:ok%20cpu<101", "5 of 5 OK"),
+        ("/clusters?q=role:leader", "No clusters match"),
+        ("/clusters?q=-cluster:web", "No clusters match"),
+        ("/clusters?q=cluster:web%20cpu%3Emuch", "All clusters are shown"),
         ("/clusters?sort=size", "there is no column"),
         ("/clusters/web/nodes", "web-05"),
         ("/clusters/web/events", "node enrolled"),
@@ -258,6 +262,10 @@ async fn pages_render_whole_with_charts_and_heatmap() {
         .await
         .json();
     assert_eq!(json[0]["id"], "web");
+    let wrong = site.call("GET", "/clusters.csv?q=cpu%3Emuch");
+    let wrong = wrong.cookie(&cookie).send().await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("much"), "{}", wrong.body);
 }
 
 #[tokio::test]
@@ -268,7 +276,9 @@ async fn many_that_fall_silent_together_are_one_line() {
     for agent in &mut agents[..4] {
         report(&site, agent, 100).await;
     }
-    let overview = server::fleet::overview::overview(&site.ops).await.unwrap();
+    let overview = server::fleet::overview::overview(&site.ops, None)
+        .await
+        .unwrap();
     assert_eq!(overview.attention.len(), 1, "{:?}", overview.attention);
     let cookie = site.sign_in_as(Role::Viewer).await;
     for path in ["/", "/clusters/web", "/wall"] {

@@ -320,3 +320,79 @@ async fn a_refused_form_is_a_page_for_a_person_and_a_problem_for_a_program() {
     assert_eq!(problem.status, StatusCode::FORBIDDEN);
     assert!(problem.is_problem());
 }
+
+#[tokio::test]
+async fn a_wall_is_opened_by_a_viewers_token_and_sees_the_wall_alone() {
+    let site = site().await;
+    site.admin().await;
+    let open = async |token: &str| {
+        let path = format!("/wall?view=overview&kiosk={token}&rotate=30");
+        site.call("GET", &path).send().await
+    };
+    for token in [
+        site.api_token(Role::Operator).await,
+        "oca_guessed".to_owned(),
+    ] {
+        let refused = open(&token).await;
+        assert!(
+            refused.location.starts_with("/login"),
+            "{}",
+            refused.location
+        );
+        assert!(refused.header("set-cookie").is_empty());
+    }
+    let made = server::people::service::create_api_token(
+        &site.ops,
+        &site.root(),
+        "third floor",
+        Role::Viewer,
+        "30d",
+    );
+    let made = made.await.unwrap();
+    let opened = open(&made.token).await;
+    assert_eq!(opened.location, "/wall?view=overview&rotate=30");
+    let cookie = opened.header("set-cookie");
+    assert!(cookie.contains("HttpOnly"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+
+    let get = async |path: &str| site.call("GET", path).cookie(&cookie).send().await;
+    assert_eq!(get(&opened.location).await.status, StatusCode::OK);
+    for path in ["/", "/nodes", "/settings/profile", "/nodes/export.csv"] {
+        assert!(get(path).await.location.starts_with("/login"), "{path}");
+    }
+    let post = async |path: &str| site.call("POST", path).cookie(&cookie).send().await;
+    assert_eq!(post("/fn/overview").await.status, StatusCode::OK);
+    assert_eq!(post("/fn/sections").await.status, StatusCode::UNAUTHORIZED);
+    assert!(post("/nodes/views").await.location.starts_with("/login"));
+
+    let revoked = server::people::service::revoke_api_token(&site.ops, &site.root(), &made.id);
+    revoked.await.unwrap();
+    assert!(get("/wall").await.location.starts_with("/login"));
+    assert_eq!(post("/fn/overview").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_system_has_its_own_overview() {
+    let site = site().await;
+    let token = site.token(|new| new.system = "shop".to_owned()).await;
+    site.enroll(&token, 1, "till-1").await.ok().unwrap();
+    let token = site.token(|new| {
+        new.system = "bank".to_owned();
+        new.cluster = "vault".to_owned();
+    });
+    site.enroll(&token.await, 2, "vault-1").await.ok().unwrap();
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).cookie(&cookie).send().await;
+    let all = get("/").await.body;
+    assert!(all.contains("href=\"/systems/shop\"") && all.contains("href=\"/systems/bank\""));
+    let bank = get("/systems/bank").await;
+    assert_eq!(bank.status, StatusCode::OK);
+    assert!(
+        bank.body
+            .contains("<h1 tabindex=\"-1\"><bdi>bank</bdi></h1>")
+    );
+    assert!(bank.body.contains("vault-1") && !bank.body.contains("till-1"));
+    assert!(bank.body.contains("q=system:bank"));
+    let none = get("/systems/nothing").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+}

@@ -313,6 +313,21 @@ async fn operators_move_boxes_and_tidy_the_map_and_both_are_told() {
     assert_eq!((place().at, place().is_pinned), (before.at, false));
     assert_eq!(site.event_count().await, events + 2);
 
+    // Undone, it is as somebody had left it; undone again, tidy.
+    let page = site.call("GET", "/topology").cookie(&operator).send().await;
+    assert!(page.body.contains("Undo tidy"));
+    let undo = async || {
+        let undone = site.call("POST", "/topology/tidy").cookie(&operator);
+        undone.form("undo=1").send().await.status
+    };
+    assert_eq!(undo().await, StatusCode::SEE_OTHER);
+    assert_eq!(place(), pinned);
+    assert_eq!(undo().await, StatusCode::SEE_OTHER);
+    assert_eq!((place().at, place().is_pinned), (before.at, false));
+    let nothing = site.call("POST", "/topology/tidy").cookie(&operator);
+    let nothing = nothing.form("undo=1&system=other").send().await;
+    assert_eq!(nothing.status, StatusCode::CONFLICT, "that map was never tidied");
+
     for (form, status) in [
         ("cluster=nobody&to=down", StatusCode::NOT_FOUND),
         (

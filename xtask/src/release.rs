@@ -1,5 +1,7 @@
 //! `cargo xtask build`: the two programs as they are released, each one complete file.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 
 use crate::args::Args;
@@ -30,7 +32,7 @@ Example: cargo xtask build
 fn build(context: &Context, _: &Args) -> anyhow::Result<()> {
     programs(context)?;
     for name in [SERVER, AGENT] {
-        let path = context.workspace.target.join("release").join(name);
+        let path = program(context, name);
         let bytes = std::fs::metadata(&path)
             .with_context(|| format!("cannot read {}", path.display()))?
             .len();
@@ -38,6 +40,11 @@ fn build(context: &Context, _: &Args) -> anyhow::Result<()> {
     }
     // Last: whoever needs a release today has one, and is told all the same.
     site::report_sizes(&context.workspace.site())
+}
+
+/// Where a released program lies once it is built.
+pub fn program(context: &Context, name: &str) -> PathBuf {
+    context.workspace.target.join("release").join(name)
 }
 
 /// Both programs as released.
@@ -57,12 +64,9 @@ pub fn build_agent(context: &Context) -> anyhow::Result<()> {
     let mut command = cargo(&context.workspace, "build");
     command.args(["--profile", "agent", "-p", "agent"]);
     process::run(&mut command, &context.interrupt)?;
-    let target = &context.workspace.target;
-    let (built, released) = (
-        target.join("agent").join(AGENT),
-        target.join("release").join(AGENT),
-    );
-    std::fs::create_dir_all(target.join("release"))
+    let built = context.workspace.target.join("agent").join(AGENT);
+    let released = program(context, AGENT);
+    std::fs::create_dir_all(context.workspace.target.join("release"))
         .and_then(|()| std::fs::copy(&built, &released))
         .with_context(|| format!("cannot copy {} to {}", built.display(), released.display()))?;
     Ok(())

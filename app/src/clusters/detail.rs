@@ -1,7 +1,7 @@
 //! A cluster's page: how it is and why, what it does now, its charts, its nodes by role, what happened.
 
 use leptos::prelude::*;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_query_map;
 
 use super::api;
 use super::heatmap::heatmap;
@@ -15,19 +15,13 @@ use crate::fleet::{
     ChartsOf, Crosshair, cells, changes, charts_without_files, node_link, notes, range_picker,
 };
 use crate::live::Live;
-use crate::page::{Followed, Loaded, follow, followed, followed_part};
+use crate::page::{Followed, Loaded, follow, followed, followed_part, slug_of_path};
 use crate::ui::{CountBar, Meter, Panel};
 use crate::{format, url};
 
 /// Between refreshes of charts whose window moves.
 #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
 const CHARTS_EVERY_MS: i64 = 30_000;
-
-/// The slug in the path.
-pub fn slug_of_path() -> Memo<String> {
-    let params = use_params_map();
-    Memo::new(move |_| params.read().get("slug").unwrap_or_default())
-}
 
 /// Loads a cluster and follows it.
 pub fn cluster_of_path() -> Followed<ClusterDetail> {

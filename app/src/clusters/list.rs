@@ -2,14 +2,14 @@
 
 use domain::fleet::Status;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::hooks::use_query_map;
 
 use super::api;
 use super::parts::{nodes_of, status_badge, version_words};
 use super::query::COLUMNS;
 use super::view::{ClusterSummary, ClustersPage, ClustersQuery};
 use crate::codec::page_data;
+use crate::fleet::filter::{FilterParts, filter_chips, filter_form, filter_problem};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill};
@@ -39,54 +39,21 @@ pub fn ClustersListPage() -> impl IntoView {
             <a class="button" href=move || files("/clusters.csv") rel="external" download="">"CSV"</a>
             <a class="button" href=move || files("/clusters.json") rel="external" download="">"JSON"</a>
         </PageHeader>
-        <Filter query />
+        {filter(query)}
         {followed(Followed { data, pick, now_ms: |data| data.1.now_ms }, |_| "Clusters".to_owned(), |data, _| page(&data.0, &data.1))}
     }
     .into_any()
 }
 
-/// A plain form, which scripts shorten to a link.
-#[component]
-fn Filter(query: Memo<ClustersQuery>) -> impl IntoView {
-    let text = NodeRef::<leptos::html::Input>::new();
-    let navigate = use_navigate();
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        let Some(text) = text.get_untracked() else {
-            return;
-        };
-        event.prevent_default();
-        let query = ClustersQuery {
-            q: text.value(),
-            ..query.get_untracked()
-        };
-        navigate(&query.url(), NavigateOptions::default());
-    };
-    let status = move || query.read().status.map(Status::as_str);
-    view! {
-        <form class="filter" role="search" method="get" action="/clusters" on:submit=submit>
-            <label class="visually-hidden" for="filter">"Filter by cluster, system or product"</label>
-            <span class="filter-box">
-                <Icon name="search" />
-                <input
-                    id="filter"
-                    data-shortcut="/"
-                    type="search"
-                    name="q"
-                    placeholder="Cluster, system or product"
-                    value=move || query.read().q.clone()
-                    prop:value=move || query.read().q.clone()
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    node_ref=text
-                />
-            </span>
-            <input type="hidden" name="status" value=status disabled=move || query.read().status.is_none() />
-            <input type="hidden" name="sort" value=move || query.read().sort.clone() disabled=move || query.read().sort.is_empty() />
-            <button class="button" type="submit">"Filter"</button>
-        </form>
-    }
-    .into_any()
+fn filter(query: Memo<ClustersQuery>) -> AnyView {
+    filter_form(FilterParts {
+        path: "/clusters",
+        label: "Filter by words, or by keys such as system:shop tag:tier=edge product:tomcat cpu>80",
+        placeholder: "Words, system:shop, tag:tier=edge, cpu>80 …",
+        q: Signal::derive(move || query.read().q.clone()),
+        hidden: Signal::derive(move || query.read().hidden()),
+        url: Callback::new(move |q: String| query.read_untracked().with_q(&q).url()),
+    })
 }
 
 fn page(query: &ClustersQuery, page: &ClustersPage) -> AnyView {
@@ -105,6 +72,8 @@ fn page(query: &ClustersQuery, page: &ClustersPage) -> AnyView {
         .map(|note| view! { <p class="note">{note.clone()}</p> })
         .collect();
     view! {
+        {filter_problem(page.filter_error.as_ref(), "All clusters", |q| query.with_q(q).url())}
+        {filter_chips(&page.chips, |q| query.with_q(q).url())}
         {pills(query, page)}
         {notes}
         {if page.rows.is_empty() { nothing_matches(query, page) } else { table(query, page) }}

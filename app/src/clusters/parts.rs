@@ -89,7 +89,7 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
         <nav class="breadcrumb" aria-label="Breadcrumb">
             <ol>
                 <li><a href="/clusters">"Clusters"</a></li>
-                <li><bdi>{system}</bdi></li>
+                <li><a href=url::system(&summary.system)><bdi>{system}</bdi></a></li>
                 <li aria-current="page"><bdi>{slug.clone()}</bdi></li>
             </ol>
             {siblings}

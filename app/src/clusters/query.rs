@@ -44,6 +44,21 @@ impl ClustersQuery {
         self.url_at("/clusters")
     }
 
+    /// Another filter.
+    pub fn with_q(&self, q: &str) -> Self {
+        Self {
+            q: q.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// What a form for the filter carries along.
+    pub fn hidden(&self) -> Vec<(&'static str, String)> {
+        let status = self.status.map(|status| ("status", status.as_str().to_owned()));
+        let sort = (!self.sort.is_empty()).then(|| ("sort", self.sort.clone()));
+        status.into_iter().chain(sort).collect()
+    }
+
     /// Only one status.
     pub fn with_status(&self, status: Option<Status>) -> Self {
         Self {

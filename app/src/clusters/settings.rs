@@ -6,14 +6,14 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::api;
-use super::detail::{slug_of_path, title};
+use super::detail::title;
 use super::parts::head;
 use super::view::ClusterDetail;
 use crate::account::api::load_form_feedback;
 use crate::account::view::FormFeedback;
 use crate::codec::page_data;
 use crate::fleet::notes;
-use crate::page::{Context, Loading, Problem};
+use crate::page::{Context, Loading, Problem, slug_of_path};
 use crate::ui::{FormMessage, TextArea, TextField};
 use crate::url;
 

@@ -4,7 +4,7 @@ use domain::fleet::silence::{self, Scope};
 use domain::fleet::{ClusterForm, ClusterKind, Liveness, RollUp, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::view::{Change, Chart, ClusterCell, EventRow};
+use crate::fleet::view::{Change, Chart, Chip, ClusterCell, EventRow, FilterProblem};
 
 /// A cluster in a list, on the overview, and at the head of its page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl SilenceRow {
 /// What `/clusters` was asked to show; all of it comes from the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClustersQuery {
-    /// Free text: matches slug, system, product.
+    /// A filter in the language of all lists.
     pub q: String,
     /// Only this status.
     pub status: Option<Status>,
@@ -99,6 +99,10 @@ pub struct ClustersPage {
     pub rows: Vec<ClusterSummary>,
     /// Without any filter.
     pub total: u32,
+    /// The filter's terms, each with the filter that is left without it.
+    pub chips: Vec<Chip>,
+    /// Why the filter is none; the list is then shown unfiltered.
+    pub filter_error: Option<FilterProblem>,
     /// What of the query was not understood, in words.
     pub notes: Vec<String>,
 }

@@ -22,8 +22,12 @@ use crate::{
 #[cfg(feature = "ssr")]
 #[async_trait::async_trait]
 pub trait FleetPort: Send + Sync {
-    /// The overview as of now.
-    async fn overview(&self, who: &crate::backend::Operator) -> Result<Overview, UiError>;
+    /// The overview as of now: of one system, or of all.
+    async fn overview(
+        &self,
+        who: &crate::backend::Operator,
+        system: Option<&str>,
+    ) -> Result<Overview, UiError>;
     /// One page of the nodes list.
     async fn nodes(
         &self,
@@ -62,10 +66,10 @@ pub trait FleetPort: Send + Sync {
     ) -> Result<BoxedStream<LiveMessage, UiError>, UiError>;
 }
 
-/// The overview as of now.
+/// The overview as of now: of one system, or of all.
 #[server(prefix = "/fn", endpoint = "overview", output = Answer)]
-pub async fn load_overview() -> Result<Overview, UiError> {
-    answer(async { backend()?.overview(&operator()?).await }).await
+pub async fn load_overview(system: Option<String>) -> Result<Overview, UiError> {
+    answer(async move { backend()?.overview(&operator()?, system.as_deref()).await }).await
 }
 
 /// One page of the nodes list.

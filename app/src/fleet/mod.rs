@@ -2,11 +2,13 @@
 
 mod annotations;
 pub mod api;
+mod awake;
 mod bulk;
 mod charts;
 pub mod columns;
 mod crosshair;
 mod detail;
+pub mod filter;
 mod inbox;
 mod labels;
 mod list;
@@ -34,7 +36,7 @@ pub use detail::NodePage;
 pub use inbox::InboxPage;
 pub use labels::{notes, tags};
 pub use list::NodesListPage;
-pub use overview::OverviewPage;
+pub use overview::{OverviewPage, SystemPage};
 pub use parts::{actor, cells, changes, node_link, reported};
 pub use range::range_picker;
 pub use wall::WallPage;

@@ -7,15 +7,14 @@ use leptos::prelude::*;
 use super::api;
 use super::parts::{self, cells, node_link, reported};
 use super::view::{
-    Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview,
-    StatusCounts, SystemRow,
+    Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview, SystemRow,
 };
 use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::{ClusterSummary, SilenceRow};
 use crate::codec::page_data;
 use crate::events::view::EventsQuery;
 use crate::live::Live;
-use crate::page::{Followed, follow, followed};
+use crate::page::{Followed, Loaded, follow, followed, slug_of_path};
 use crate::ui::{
     Banner, CountBar, EmptyState, Icon, Meter, PageHeader, Panel, StatusBadge, StatusMark, Tone,
 };
@@ -24,12 +23,8 @@ use crate::{format, installed, url};
 /// `/`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let data = page_data(|| (), |()| api::load_overview());
-    follow(|| LiveTopic::Overview);
-    let pick = |update: &LiveUpdate, _: &Overview| match update {
-        LiveUpdate::Overview(next) => Some((**next).clone()),
-        _ => None,
-    };
+    let data = page_data(|| (), |()| api::load_overview(None));
+    follow(|| LiveTopic::Overview { system: None });
     let live = expect_context::<Live>();
     Effect::new(move |_| {
         let keep = |now: &Overview| installed::remember(&now.counts.sentence(), now.now_ms);
@@ -42,24 +37,47 @@ pub fn OverviewPage() -> impl IntoView {
             }),
         }
     });
-    followed(
-        Followed {
-            data,
-            pick,
-            now_ms: |data| data.now_ms,
+    followed(source(data), title, page)
+}
+
+/// `/systems/{slug}`
+#[component]
+pub fn SystemPage() -> impl IntoView {
+    let slug = slug_of_path();
+    let data = page_data(move || slug.get(), |slug| api::load_overview(Some(slug)));
+    follow(move || LiveTopic::Overview {
+        system: Some(slug.get()),
+    });
+    followed(source(data), title, page)
+}
+
+fn source(data: Loaded<Overview>) -> Followed<Overview> {
+    fn slug_of(data: &Overview) -> Option<&str> {
+        data.of.as_ref().map(|system| system.slug.as_str())
+    }
+    Followed {
+        data,
+        pick: |update: &LiveUpdate, shown: &Overview| match update {
+            LiveUpdate::Overview(next) if slug_of(next) == slug_of(shown) => Some((**next).clone()),
+            _ => None,
         },
-        |_| "Overview".to_owned(),
-        page,
-    )
+        now_ms: |data| data.now_ms,
+    }
+}
+
+fn title(data: &Overview) -> String {
+    data.of
+        .as_ref()
+        .map_or_else(|| "Overview".to_owned(), |system| system.slug.clone())
 }
 
 fn page(data: &Overview, now_ms: i64) -> AnyView {
-    if data.counts.total() == 0 {
+    if data.counts.total() == 0 && data.of.is_none() {
         return no_nodes();
     }
     view! {
-        <PageHeader title="Overview" />
-        {headline(&data.counts)}
+        {head(data)}
+        {headline(data)}
         {silences(data)}
         {systems(&data.systems)}
         <div class="overview">
@@ -83,8 +101,46 @@ fn no_nodes() -> AnyView {
     .into_any()
 }
 
+/// What is looked at, and the way to its lists.
+fn head(data: &Overview) -> AnyView {
+    let Some(system) = &data.of else {
+        return view! { <PageHeader title="Overview" /> }.into_any();
+    };
+    let environment = system
+        .environment
+        .clone()
+        .map(|environment| view! { <span class="cluster-reason"><bdi>{environment}</bdi></span> });
+    let topology = url::with_query("/topology", &[("system", &system.slug)]);
+    view! {
+        <nav class="breadcrumb" aria-label="Breadcrumb">
+            <ol>
+                <li><a href="/">"Overview"</a></li>
+                <li aria-current="page"><bdi>{system.slug.clone()}</bdi></li>
+            </ol>
+        </nav>
+        <header class="page-header cluster-header">
+            <h1 tabindex="-1"><bdi>{system.slug.clone()}</bdi></h1>
+            <StatusBadge status=system.status />
+            {environment}
+            <span class="cluster-reason">{system.reason.clone()}</span>
+            <span class="page-actions">
+                <a class="button" href=NodesQuery::of_filter(of_system(data)).url()>"Its nodes"</a>
+                <a class="button" href=topology>"Show in topology"</a>
+            </span>
+        </header>
+    }
+    .into_any()
+}
+
+/// The term of a filter that lets through what is looked at; empty where that is everything.
+fn of_system(data: &Overview) -> String {
+    let system = data.of.as_ref();
+    system.map_or_else(String::new, |system| format!("system:{}", system.slug))
+}
+
 /// One sentence; every number leads to its nodes.
-fn headline(counts: &StatusCounts) -> AnyView {
+fn headline(data: &Overview) -> AnyView {
+    let counts = &data.counts;
     let content = match counts.all_well() {
         Some(sentence) => {
             view! { <StatusMark status=Status::Ok /><span>{sentence}</span> }.into_any()
@@ -95,7 +151,8 @@ fn headline(counts: &StatusCounts) -> AnyView {
                 .iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(status, count)| {
-                    let href = NodesQuery::of_status(*status).url();
+                    let filter = format!("{} status:{}", of_system(data), status.as_str());
+                    let href = NodesQuery::of_filter(filter.trim_start().to_owned()).url();
                     let words = format!("{} {}", format::count(u64::from(*count)), status_in_sentence(*status));
                     view! { <a class="headline-part" data-status=status.as_str() href=href><StatusMark status=*status />{words}</a> }
                 })
@@ -138,7 +195,7 @@ fn systems(rows: &[SystemRow]) -> AnyView {
                 .environment
                 .clone()
                 .map(|environment| view! { <span class="of">" "<bdi>{environment}</bdi></span> });
-            let href = url::with_query("/clusters", &[("q", &row.slug)]);
+            let href = url::system(&row.slug);
             view! {
                 <li class="system" data-status=row.status.as_str()>
                     <StatusBadge status=row.status />
@@ -170,7 +227,8 @@ fn attention(data: &Overview, now_ms: i64) -> AnyView {
         .collect();
     let more = (data.attention_more > 0).then(|| {
         let words = format!("{} more", format::count(u64::from(data.attention_more)));
-        view! { <a class="panel-more" href="/nodes?sort=status">{words}</a> }
+        let href = url::with_query("/nodes", &[("q", &of_system(data)), ("sort", "status")]);
+        view! { <a class="panel-more" href=href>{words}</a> }
     });
     view! {
         <Panel title="Needs attention" id="attention">

@@ -103,6 +103,8 @@ pub struct StatusCounts(pub Vec<(Status, u32)>);
 pub struct Overview {
     /// Server's wall clock when this was made.
     pub now_ms: i64,
+    /// The one system that is shown; of all of them when there is none.
+    pub of: Option<SystemRow>,
     /// All nodes that count, by status.
     pub counts: StatusCounts,
     /// What is wrong, one line a finding, worst first, at most 20.
@@ -615,7 +617,11 @@ pub enum LiveTopic {
         id: String,
     },
     /// The overview.
-    Overview,
+    Overview {
+        /// Of this system alone.
+        #[serde(default)]
+        system: Option<String>,
+    },
     /// The list, as it is shown.
     Nodes {
         /// The page's query.

@@ -1,17 +1,25 @@
 //! The wallboard: no chrome, large, read from across a room. What is wrong comes first; how old it is stands at the top; a
-//! lost connection is a frame and words.
+//! lost connection is a frame and words. `view=overview,topology&rotate=30` shows one after the other; without scripts it
+//! is the first.
 
+use std::time::Duration;
+
+use leptos::leptos_dom::helpers::IntervalHandle;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
-use super::api;
 use super::parts::{cells, node_link};
 use super::view::{Attention, LiveTopic, LiveUpdate, Overview};
 use super::words::{badge_words, status_in_sentence};
+use super::{api, awake};
 use crate::clusters::view::ClusterSummary;
 use crate::codec::page_data;
 use crate::live::{Live, Phase};
 use crate::page::{Followed, follow, followed};
 use crate::preferences::time_of_day;
+use crate::topology;
+use crate::topology::api::load_topology;
+use crate::topology::view::{TopologyPage, TopologyQuery};
 use crate::ui::{CountBar, StatusBadge, StatusMark};
 use crate::{format, url};
 
@@ -21,11 +29,134 @@ const PROBLEMS_MAX: usize = 10;
 /// `/wall`
 #[component]
 pub fn WallPage() -> impl IntoView {
-    let data = page_data(|| (), |()| api::load_overview());
-    follow(|| LiveTopic::Overview);
+    let params = use_query_map();
+    let wishes = Memo::new(move |_| params.with(|params| Wishes::of(|key| params.get(key))));
     let live = expect_context::<Live>();
     let is_lost = Memo::new(move |_| live.is_stale());
     reload_with_a_new_version(live);
+    let turn = turns(wishes);
+    let shown = Memo::new(move |_| wishes.with(|wishes| wishes.view(turn.get())));
+    Effect::new(|_| awake::keep());
+    view! {
+        <main id="main" class="wall" data-lost=move || is_lost.get().then_some("")>
+            <div role="alert">{move || is_lost.get().then(lost_words)}</div>
+            {move || wishes.with(|wishes| wishes.note()).map(|note| view! { <p class="note">{note}</p> })}
+            {move || match shown.get() {
+                WallView::Overview => overview(wishes.with(|wishes| wishes.system.clone())),
+                WallView::Topology => topology(wishes.with(|wishes| wishes.system.clone())),
+            }}
+        </main>
+    }
+    .into_any()
+}
+
+/// What a wall can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WallView {
+    Overview,
+    Topology,
+}
+
+impl WallView {
+    const ALL: [(&'static str, WallView); 2] = [
+        ("overview", WallView::Overview),
+        ("topology", WallView::Topology),
+    ];
+}
+
+/// Seconds that a view stays, where nothing else is asked for, and the least.
+const ROTATE_S: u32 = 30;
+const ROTATE_MIN_S: u32 = 5;
+const ROTATE_MAX_S: u32 = 3_600;
+
+/// What the URL asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Wishes {
+    views: Vec<WallView>,
+    rotate_s: u32,
+    system: Option<String>,
+    /// What was not understood.
+    wrong: Vec<String>,
+}
+
+impl Wishes {
+    fn of(get: impl Fn(&str) -> Option<String>) -> Self {
+        let mut wrong = Vec::new();
+        let mut views = Vec::new();
+        let asked = get("view").unwrap_or_default();
+        for word in asked
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
+            match WallView::ALL.iter().find(|(name, _)| *name == word) {
+                Some((_, view)) => views.push(*view),
+                None => wrong.push(format!("view `{word}`: there are overview and topology")),
+            }
+        }
+        if views.is_empty() {
+            views.push(WallView::Overview);
+        }
+        let rotate = get("rotate").filter(|text| !text.is_empty());
+        let rotate_s = match rotate.as_deref().map(str::parse) {
+            None => ROTATE_S,
+            Some(Ok(seconds)) if (ROTATE_MIN_S..=ROTATE_MAX_S).contains(&seconds) => seconds,
+            Some(_) => {
+                let text = rotate.unwrap_or_default();
+                wrong.push(format!(
+                    "rotate `{text}`: seconds from {ROTATE_MIN_S} to {ROTATE_MAX_S}; {ROTATE_S} are used"
+                ));
+                ROTATE_S
+            }
+        };
+        Self {
+            views,
+            rotate_s,
+            system: get("system").filter(|slug| !slug.is_empty()),
+            wrong,
+        }
+    }
+
+    fn view(&self, turn: usize) -> WallView {
+        let views = self.views.iter().copied();
+        views
+            .cycle()
+            .nth(turn % self.views.len().max(1))
+            .unwrap_or(WallView::Overview)
+    }
+
+    fn note(&self) -> Option<String> {
+        (!self.wrong.is_empty()).then(|| self.wrong.join(" · "))
+    }
+}
+
+/// Counts on while there is more than one view.
+fn turns(wishes: Memo<Wishes>) -> ReadSignal<usize> {
+    let (turn, set_turn) = signal(0_usize);
+    Effect::new(move |before: Option<Option<IntervalHandle>>| {
+        if let Some(handle) = before.flatten() {
+            handle.clear();
+        }
+        wishes.with(|wishes| {
+            if wishes.views.len() < 2 {
+                return None;
+            }
+            let next = move || set_turn.update(|turn| *turn = turn.wrapping_add(1));
+            let every = Duration::from_secs(u64::from(wishes.rotate_s));
+            let handle = set_interval_with_handle(next, every).ok()?;
+            on_cleanup(move || handle.clear());
+            Some(handle)
+        })
+    });
+    turn
+}
+
+fn overview(system: Option<String>) -> AnyView {
+    let topic = LiveTopic::Overview {
+        system: system.clone(),
+    };
+    let data = page_data(move || system.clone(), api::load_overview);
+    follow(move || topic.clone());
     let source = Followed {
         data,
         pick: |update: &LiveUpdate, _: &Overview| match update {
@@ -34,13 +165,32 @@ pub fn WallPage() -> impl IntoView {
         },
         now_ms: |data| data.now_ms,
     };
-    view! {
-        <main id="main" class="wall" data-lost=move || is_lost.get().then_some("")>
-            <div role="alert">{move || is_lost.get().then(lost_words)}</div>
-            {followed(source, |_| "Wallboard".to_owned(), wall)}
-        </main>
-    }
-    .into_any()
+    followed(source, |_| "Wallboard".to_owned(), wall).into_any()
+}
+
+fn topology(system: Option<String>) -> AnyView {
+    let query = TopologyQuery {
+        system: system.unwrap_or_default(),
+        ..TopologyQuery::default()
+    };
+    let topic = LiveTopic::Topology {
+        query: query.clone(),
+    };
+    let data = page_data(move || query.clone(), load_topology);
+    follow(move || topic.clone());
+    let source = Followed {
+        data,
+        pick: |update: &LiveUpdate, _: &TopologyPage| match update {
+            LiveUpdate::Topology(next) => Some((**next).clone()),
+            _ => None,
+        },
+        now_ms: |data| data.now_ms,
+    };
+    let view = |data: &TopologyPage, now_ms| {
+        view! { {head(now_ms, data.now_ms)}<div class="wall-map">{topology::drawing(data)}</div> }
+            .into_any()
+    };
+    followed(source, |_| "Wallboard".to_owned(), view).into_any()
 }
 
 fn lost_words() -> AnyView {
@@ -64,7 +214,8 @@ fn reload_with_a_new_version(live: Live) {
     });
 }
 
-fn wall(data: &Overview, now_ms: i64) -> AnyView {
+/// Time of day, and how old what is shown is.
+fn head(now_ms: i64, made_at_ms: i64) -> AnyView {
     let live = expect_context::<Live>();
     let state = match live.phase() {
         Phase::Live => "live",
@@ -74,6 +225,17 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
         Phase::SignedOut => "signed out",
         Phase::Paused { .. } => "paused",
     };
+    view! {
+        <header class="wall-head">
+            <h1 tabindex="-1">{time_of_day(now_ms)}</h1>
+            <p class="wall-age">"data "{format::age(now_ms, made_at_ms)}" old · "{state}</p>
+            <a class="wall-leave" href="/">"Overview"</a>
+        </header>
+    }
+    .into_any()
+}
+
+fn wall(data: &Overview, now_ms: i64) -> AnyView {
     let numbers: Vec<_> = data
         .counts
         .0
@@ -112,11 +274,7 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
     };
     let clusters: Vec<_> = data.clusters.iter().map(cluster).collect();
     view! {
-        <header class="wall-head">
-            <h1 tabindex="-1">{time_of_day(now_ms)}</h1>
-            <p class="wall-age">"data "{format::age(now_ms, data.now_ms)}" old · "{state}</p>
-            <a class="wall-leave" href="/">"Overview"</a>
-        </header>
+        {head(now_ms, data.now_ms)}
         <ul class="wall-numbers" aria-label="Nodes">{numbers}</ul>
         {problems}
         <ul class="wall-clusters" aria-label="Clusters">{clusters}</ul>
@@ -169,4 +327,47 @@ fn cluster(summary: &ClusterSummary) -> AnyView {
         </li>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wishes(view: &str, rotate: &str) -> Wishes {
+        Wishes::of(|key| match key {
+            "view" => Some(view.to_owned()),
+            "rotate" => Some(rotate.to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn views_take_turns_and_what_is_no_view_is_said() {
+        let one = wishes("", "");
+        assert_eq!(
+            (one.view(0), one.view(7)),
+            (WallView::Overview, WallView::Overview)
+        );
+        assert_eq!((one.rotate_s, one.note()), (ROTATE_S, None));
+        let two = wishes("topology, overview", "10");
+        assert_eq!(
+            [two.view(0), two.view(1), two.view(2)],
+            [WallView::Topology, WallView::Overview, WallView::Topology]
+        );
+        assert_eq!(two.rotate_s, 10);
+        for (view, rotate, word) in [
+            ("overview,charts", "", "`charts`"),
+            ("", "0", "`0`"),
+            ("", "soon", "`soon`"),
+            ("", "99999", "3600"),
+        ] {
+            let wrong = wishes(view, rotate);
+            assert_eq!(wrong.views, [WallView::Overview], "{view}");
+            assert_eq!(wrong.rotate_s, ROTATE_S);
+            assert!(
+                wrong.note().is_some_and(|note| note.contains(word)),
+                "{word}"
+            );
+        }
+    }
 }

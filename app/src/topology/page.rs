@@ -87,7 +87,8 @@ fn page(data: &TopologyPage) -> AnyView {
             <form class="topo-tidy" method="post" action="/topology/tidy">
                 <input type="hidden" name="system" value=data.query.system.clone() />
                 <input type="hidden" name="back" value=data.query.url() />
-                <button class="button" type="submit" title="Lays the map out anew for everybody; moved boxes lose their places">"Tidy"</button>
+                {data.may_undo.then(|| view! { <button class="button" type="submit" name="undo" value="1" title="Puts boxes where they stood before the map was tidied">"Undo tidy"</button> })}
+                <button class="button" type="submit" title="Lays the map out anew for everybody; moved boxes lose their places until this is undone">"Tidy"</button>
             </form>
         }
     });
@@ -108,6 +109,15 @@ fn page(data: &TopologyPage) -> AnyView {
         {cards}
     }
     .into_any()
+}
+
+/// The drawing alone, for a wall.
+pub fn drawing(data: &TopologyPage) -> AnyView {
+    if data.boxes.iter().any(|one| one.kind != BoxKind::External) {
+        graph::graph(data)
+    } else {
+        view! { <p class="wall-well">"No nodes yet"</p> }.into_any()
+    }
 }
 
 fn nothing(query: &TopologyQuery) -> AnyView {

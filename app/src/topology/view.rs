@@ -132,6 +132,8 @@ pub struct TopologyPage {
     pub node_rows: Vec<NodeLine>,
     /// Whoever asks may move boxes.
     pub may_arrange: bool,
+    /// The map was tidied, and may be as it was.
+    pub may_undo: bool,
 }
 
 /// What the drawing covers.

@@ -25,10 +25,23 @@ pub fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .map(|(_, value)| value)
 }
 
+const WEEK_S: u32 = 604_800;
+/// What browsers keep a cookie for at most; a wall's token ends earlier if it says so.
+const LONGEST_S: u32 = 400 * 86_400;
+
 /// `Set-Cookie` that begins a session.
 pub fn begin_session(settings: &Settings, token: &str) -> String {
+    begin(settings, token, WEEK_S)
+}
+
+/// `Set-Cookie` of a screen that nobody signs in at.
+pub fn begin_wall(settings: &Settings, token: &str) -> String {
+    begin(settings, token, LONGEST_S)
+}
+
+fn begin(settings: &Settings, token: &str, age_s: u32) -> String {
     format!(
-        "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=604800{}",
+        "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age_s}{}",
         session_name(settings),
         secure(settings)
     )

@@ -10,13 +10,13 @@ use app::error::UiError;
 use app::{FunctionClass, PageClass};
 use axum::Json;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::{Action, Role, authorize};
 use domain::text::clean_label;
 
-use super::{cookie, origin};
+use super::{cookie, kiosk, origin};
 use crate::error::{OpsError, StoreError};
 use crate::health::lanes::Lane;
 use crate::ops::Ops;
@@ -341,6 +341,15 @@ async fn admit(ops: &Ops, class: Class, request: &mut Request) -> Result<(), Box
             address: Some(address.to_string()),
             ..operator
         });
+    let path = request.uri().path();
+    let is_wall = session.as_deref().is_some_and(service::is_api_token);
+    let operator = operator.filter(|_| !is_wall || kiosk::may(class, path));
+    if operator.is_none()
+        && class == Class::Page
+        && let Some(response) = open_wall(ops, request.uri()).await.map_err(refuse)?
+    {
+        return Err(Box::new(response));
+    }
     let role: Option<Role> = operator.as_ref().map(|operator| operator.role);
     if let Some(operator) = operator {
         if let Some(token) = operator.session.clone() {
@@ -382,6 +391,21 @@ async fn admit(ops: &Ops, class: Class, request: &mut Request) -> Result<(), Box
         }
         Class::Api(_) => Err(refuse(OpsError::SignedOut)),
     }
+}
+
+/// Takes over the token that opens a wall.
+async fn open_wall(ops: &Ops, uri: &Uri) -> Result<Option<Response>, OpsError> {
+    let Some((token, location)) = kiosk::offered(uri) else {
+        return Ok(None);
+    };
+    if service::find_session(ops, &token).await?.is_none() {
+        return Ok(None);
+    }
+    let mut response = Redirect::to(&location).into_response();
+    if let Ok(cookie) = HeaderValue::from_str(&cookie::begin_wall(&ops.settings, &token)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(Some(response))
 }
 
 /// Whoever the session cookie says is signed in.

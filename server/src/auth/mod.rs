@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod gate;
+mod kiosk;
 pub mod login;
 pub mod origin;
 pub mod setup;

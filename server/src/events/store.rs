@@ -177,6 +177,8 @@ pub enum Scope<'a> {
     Node(&'a str),
     /// A cluster itself, and nodes that are in it or were when they were removed.
     Cluster(&'a str),
+    /// All clusters of a system, and their nodes.
+    System(&'a str),
 }
 
 /// Entries of a scope, newest first, before `before_seq`. The clause is chosen here: one for all scopes would use no index.
@@ -190,7 +192,11 @@ async fn newest(
     let (clause, whose) = match scope {
         Scope::All => ("$1 IS NULL".to_owned(), None),
         Scope::Node(id) => ("node_id = $1".to_owned(), Some(id)),
-        Scope::Cluster(slug) => (of_cluster("$1"), Some(slug)),
+        Scope::Cluster(slug) => (of_cluster("= $1"), Some(slug)),
+        Scope::System(slug) => (
+            of_cluster("IN (SELECT slug FROM cluster WHERE system = $1)"),
+            Some(slug),
+        ),
     };
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {columns} FROM event WHERE {clause} AND seq < $2 ORDER BY seq DESC LIMIT $3"
@@ -253,16 +259,17 @@ pub struct EventFilter {
 /// Not the server, and no agent: as [`Actor`] writes them.
 const BY_PEOPLE: &str = "actor <> 'server' AND actor NOT LIKE 'agent %'";
 
-fn of_cluster(slug: &str) -> String {
+/// `is` compares with the slugs: `= $1`.
+fn of_cluster(is: &str) -> String {
     format!(
-        "(node_id IN (SELECT id FROM node WHERE cluster = {slug}) \
-         OR (node_id IS NULL AND subject = {slug} AND verb LIKE 'cluster %'))"
+        "(node_id IN (SELECT id FROM node WHERE cluster {is}) \
+         OR (node_id IS NULL AND subject {is} AND verb LIKE 'cluster %'))"
     )
 }
 
 /// The clause of an [`EventFilter`], bound as `$1` to `$7`.
 fn matches() -> String {
-    let of_cluster = of_cluster("$6");
+    let of_cluster = of_cluster("= $6");
     format!(
         "at_ms >= $1 AND at_ms < $2 AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR actor = $4) \
          AND ($5 IS NULL OR node_id = $5 OR (node_id IS NULL AND subject = $5)) \

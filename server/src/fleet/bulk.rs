@@ -159,7 +159,7 @@ pub async fn bulk(
     let list = listed(&ops, &query);
     // What is no filter lets everything through on a page; here that would change the whole fleet.
     if let Some(error) = list.filter_error.as_ref().filter(|_| is_all) {
-        return Err(OpsError::field("q", error.to_string()));
+        return Err(OpsError::field("q", error.message.clone()));
     }
     let ids: Vec<String> = if is_all {
         let rows = list

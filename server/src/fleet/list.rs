@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, HashMap};
 use app::fleet::columns::{Column, PRESETS, columns};
 use app::fleet::query::{PER_CHOICES, PER_DEFAULT, SORT_KEYS_MAX};
 use app::fleet::view::{
-    Chip, Facet, FacetOption, FilterProblem, NodeRow, NodesPage, NodesQuery, Pill, Total,
+    Facet, FacetOption, FilterProblem, NodeRow, NodesPage, NodesQuery, Pill, Total,
 };
-use domain::filter::{Condition, Field, Filter, FilterError, Subject};
+use domain::filter::{Condition, Field, Filter, Subject};
 use domain::fleet::{Liveness, Status};
 use domain::metric::Metric;
 use domain::metric::catalogue::Instance;
 
+use super::asked;
 use super::service::{counts, rows};
 use crate::ops::Ops;
 
@@ -189,7 +190,7 @@ pub struct Listed {
     /// The filter, or the empty one where the text is none.
     pub filter: Filter,
     /// Why the text is no filter.
-    pub filter_error: Option<FilterError>,
+    pub filter_error: Option<FilterProblem>,
     /// What else of the query was not understood.
     pub notes: Vec<String>,
 }
@@ -198,10 +199,7 @@ pub struct Listed {
 pub fn listed(ops: &Ops, query: &NodesQuery) -> Listed {
     let now_ms = ops.clock.now().0;
     let all = rows(ops);
-    let (filter, filter_error) = match query.q.parse::<Filter>() {
-        Ok(filter) => (filter, None),
-        Err(error) => (Filter::default(), Some(error)),
-    };
+    let (filter, filter_error) = asked::read(&query.q);
     let matcher = Matcher::new(ops, &filter);
     let mut matching: Vec<usize> = all
         .iter()
@@ -328,11 +326,7 @@ pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
         counts: counts(&listed.all),
         matching,
         total: u32::try_from(listed.all.len()).unwrap_or(u32::MAX),
-        chips: chips(&listed.filter),
-        filter_error: listed
-            .filter_error
-            .as_ref()
-            .map(|error| problem(&query.q, error)),
+        chips: asked::chips(&listed.filter),
         pills: pills(&listed),
         facets: facets(ops, &listed),
         totals: totals(&listed, &shown, now_ms),
@@ -346,35 +340,6 @@ pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
         notes: listed.notes,
         views: Vec::new(),
         order_kept: false,
-    }
-}
-
-fn chips(filter: &Filter) -> Vec<Chip> {
-    filter
-        .terms
-        .iter()
-        .enumerate()
-        .map(|(place, term)| Chip {
-            text: term.to_string(),
-            without: filter.without(place).to_string(),
-        })
-        .collect()
-}
-
-fn problem(text: &str, error: &FilterError) -> FilterProblem {
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
-    let (before, after) = (part(0, error.start), part(error.end, text.len()));
-    // From blank to blank: what is wrong may be the value, and a key alone would be wrong again.
-    let kept = before.rsplit_once(char::is_whitespace);
-    let kept = kept.map_or("", |(kept, _)| kept).trim();
-    let behind = after.split_once(char::is_whitespace);
-    let behind = behind.map_or("", |(_, behind)| behind).trim();
-    FilterProblem {
-        without: format!("{kept} {behind}").trim().to_owned(),
-        before,
-        token: part(error.start, error.end),
-        after,
-        message: error.to_string(),
     }
 }
 

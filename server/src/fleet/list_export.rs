@@ -43,7 +43,7 @@ fn read(ops: &Ops, who: &Operator, url: ListUrl) -> Result<(Listed, Vec<Column>)
     let listed = listed(ops, &query);
     // A page may show everything beside the error; a file would only look as if it were filtered.
     match &listed.filter_error {
-        Some(error) => Err(OpsError::field("q", error.to_string())),
+        Some(error) => Err(OpsError::field("q", error.message.clone())),
         None => Ok((listed, columns(&query.cols, &query.view))),
     }
 }

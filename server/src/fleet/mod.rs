@@ -1,6 +1,7 @@
 //! Systems, clusters, hosts and nodes: what is known of them now.
 
 pub mod api;
+mod asked;
 pub mod bulk;
 pub mod chart;
 pub mod clusters;

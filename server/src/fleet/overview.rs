@@ -23,20 +23,35 @@ const CAPACITY_MAX: usize = 5;
 /// Lines of what changed.
 const EVENTS_MAX: usize = 12;
 
-/// The overview as of now.
+/// The overview as of now: of one system, or of all.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
-    let rows = rows(ops);
-    let records = store::list(ops.state.read()).await?;
+/// When there is no such system, or the database refuses.
+pub async fn overview(ops: &Ops, system: Option<&str>) -> Result<Overview, OpsError> {
+    let mut rows = rows(ops);
+    let mut records = store::list(ops.state.read()).await?;
+    if let Some(system) = system {
+        records.retain(|record| record.system == system);
+        rows.retain(|row| row.system == system);
+        if records.is_empty() {
+            return Err(OpsError::not_found("system", system));
+        }
+    }
     let roster = Roster::new(&rows);
     let mut clusters: Vec<ClusterSummary> = records
         .iter()
         .map(|record| roster.summary(record))
         .filter(|cluster| cluster.rollup.members > 0)
         .collect();
-    let systems = systems(&clusters);
+    let mut systems = systems(&clusters);
+    let of = system.map(|slug| {
+        systems
+            .pop()
+            .unwrap_or_else(|| without_nodes(slug, &records))
+    });
+    if systems.len() < 2 {
+        systems.clear();
+    }
     clusters.sort_by(|a, b| {
         by_status_worst_first(a, b).then_with(|| (&a.system, &a.slug).cmp(&(&b.system, &b.slug)))
     });
@@ -46,14 +61,26 @@ pub async fn overview(ops: &Ops) -> Result<Overview, OpsError> {
     attention.truncate(ATTENTION_MAX);
     Ok(Overview {
         now_ms: ops.clock.now().0,
+        of,
         counts: StatusCounts(counting(&rows).counts),
         attention,
         attention_more,
         systems,
         clusters,
         capacity: capacity(&rows),
-        events: changes(ops, Scope::All, EVENTS_MAX).await?,
+        events: changes(ops, system.map_or(Scope::All, Scope::System), EVENTS_MAX).await?,
     })
+}
+
+fn without_nodes(slug: &str, records: &[store::ClusterRecord]) -> SystemRow {
+    SystemRow {
+        slug: slug.to_owned(),
+        environment: records
+            .first()
+            .and_then(|record| record.environment.clone()),
+        status: Status::Ok,
+        reason: "no nodes".to_owned(),
+    }
 }
 
 fn counting(rows: &[NodeRow]) -> domain::fleet::RollUp {
@@ -108,7 +135,7 @@ fn attention_row(row: &NodeRow) -> AttentionRow {
     }
 }
 
-/// Systems by what their clusters add up to; nothing when there is only one.
+/// Systems by what their clusters add up to.
 fn systems(clusters: &[ClusterSummary]) -> Vec<SystemRow> {
     let mut by_system: BTreeMap<&str, (Option<&str>, Vec<Status>)> = BTreeMap::new();
     for cluster in clusters {
@@ -116,9 +143,6 @@ fn systems(clusters: &[ClusterSummary]) -> Vec<SystemRow> {
             .entry(&cluster.system)
             .or_insert_with(|| (cluster.environment.as_deref(), Vec::new()));
         entry.1.extend(cluster.rollup.status);
-    }
-    if by_system.len() < 2 {
-        return Vec::new();
     }
     let mut systems: Vec<SystemRow> = by_system
         .into_iter()

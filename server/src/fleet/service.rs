@@ -44,9 +44,9 @@ const ANNOTATIONS_MAX: u32 = 50;
 
 #[async_trait::async_trait]
 impl FleetPort for Console {
-    async fn overview(&self, who: &Operator) -> Result<Overview, UiError> {
+    async fn overview(&self, who: &Operator, system: Option<&str>) -> Result<Overview, UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(super::overview::overview(self.ops()).await?)
+        Ok(super::overview::overview(self.ops(), system).await?)
     }
 
     async fn nodes(&self, who: &Operator, query: NodesQuery) -> Result<NodesPage, UiError> {

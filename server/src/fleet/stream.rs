@@ -175,7 +175,9 @@ pub async fn update(ops: &Ops, who: &Operator, topic: &LiveTopic) -> Result<Live
         LiveTopic::Node { id } => {
             LiveUpdate::Node(Box::new(service::node_detail(ops, who.role, id).await?))
         }
-        LiveTopic::Overview => LiveUpdate::Overview(Box::new(overview::overview(ops).await?)),
+        LiveTopic::Overview { system } => {
+            LiveUpdate::Overview(Box::new(overview::overview(ops, system.as_deref()).await?))
+        }
         LiveTopic::Nodes { query } => {
             LiveUpdate::Nodes(Box::new(super::list::nodes_page(ops, query)))
         }

@@ -390,11 +390,22 @@ pub async fn begin_session(ops: &Ops, person: &PersonRecord) -> Result<String, O
     Ok(token)
 }
 
-/// Who has this session, if it is still good.
+const API_TOKEN_PREFIX: &str = "oca_";
+
+/// Is this the secret of an API token, and no session's?
+pub fn is_api_token(text: &str) -> bool {
+    text.starts_with(API_TOKEN_PREFIX)
+}
+
+/// Who has this session, if it is still good. A viewer's API token is one, too: that of a wall (`auth::kiosk`).
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn find_session(ops: &Ops, token: &str) -> Result<Option<(String, Role)>, StoreError> {
+    if is_api_token(token) {
+        let found = find_program(ops, token).await?;
+        return Ok(found.filter(|(_, role)| *role == Role::Viewer));
+    }
     let hash = digest(token.as_bytes());
     let now_ms = ops.clock.now().0;
     let Some(session) = store::find_session(ops.state.read(), &hash).await? else {
@@ -486,7 +497,7 @@ pub async fn create_api_token(
     let (true, Ok(ttl_ms)) = (errors.is_empty(), ttl_ms) else {
         return Err(OpsError::Invalid(errors));
     };
-    let token = format!("oca_{}", to_base64(&random::bytes::<24>()));
+    let token = format!("{API_TOKEN_PREFIX}{}", to_base64(&random::bytes::<24>()));
     let now = ops.clock.now();
     let record = ApiTokenRecord {
         id: ApiTokenId::from_random(random::bytes()).to_string(),

@@ -111,18 +111,27 @@ pub async fn find(
 pub struct Tidy {
     #[serde(default)]
     system: String,
+    /// Not empty: brings back what was before.
+    #[serde(default)]
+    undo: String,
     #[serde(default)]
     back: String,
 }
 
-/// Lays a map out anew.
+/// Lays a map out anew, or undoes that.
 pub async fn tidy(
     State(ops): State<Ops>,
     Extension(operator): Extension<Operator>,
     Form(form): Form<Tidy>,
 ) -> Response {
     let map = map_of(&ops, &form.system);
-    match service::tidy(&ops, &caller(&operator), &map).await {
+    let who = caller(&operator);
+    let done = if form.undo.is_empty() {
+        service::tidy(&ops, &who, &map).await
+    } else {
+        service::untidy(&ops, &who, &map).await
+    };
+    match done {
         Ok(()) => back(&form.back).into_response(),
         Err(error) => error.into_response(),
     }

@@ -16,7 +16,7 @@ use domain::topology::{
 
 use super::model::{GHOST_MS, Model, is_outside};
 use super::source;
-use super::store::{self, Place, PlaceKey};
+use super::store::{self, Place, PlaceKey, Places};
 use crate::db::Db;
 use crate::error::{OpsError, StoreError};
 use crate::events::{self, NewEvent};
@@ -43,6 +43,8 @@ pub struct Known {
     pub edges: Arc<BTreeMap<LinkKey, Edge>>,
     /// Where boxes stand.
     pub places: Arc<BTreeMap<PlaceKey, Place>>,
+    /// Where they stood before their map was tidied last.
+    before: Arc<BTreeMap<PlaceKey, Place>>,
     /// What people said that there should be.
     pub declared: Arc<BTreeSet<Declared>>,
     /// Hosts that tell their connections.
@@ -55,6 +57,11 @@ impl Known {
     /// Where a box stands on a map.
     pub fn place(&self, map: &str, cluster: &str) -> Option<&Place> {
         self.places.get(&(map.to_owned(), cluster.to_owned()))
+    }
+
+    /// Was this map tidied, so that it can be undone?
+    pub fn may_undo(&self, map: &str) -> bool {
+        self.before.keys().any(|(of, _)| of == map)
     }
 
     /// Clusters that stand on a map and have no nodes any more.
@@ -98,7 +105,8 @@ impl Topology {
     /// When the database refuses or is corrupt.
     pub async fn load(state: &Db) -> Result<Self, StoreError> {
         let edges = store::list_edges(state.read()).await?;
-        let places = store::list_places(state.read()).await?;
+        let places = store::list_places(state.read(), Places::Now).await?;
+        let before = store::list_places(state.read(), Places::Before).await?;
         let declared = store::list_declared(state.read()).await?;
         let seen_at_ms = edges
             .iter()
@@ -108,6 +116,7 @@ impl Topology {
             known: RwLock::new(Known {
                 edges: Arc::new(edges),
                 places: Arc::new(places),
+                before: Arc::new(before),
                 declared: Arc::new(declared),
                 ..Known::default()
             }),
@@ -309,7 +318,7 @@ async fn write(
         store::remove_edge(&mut tx, key).await?;
     }
     for (key, place) in moved {
-        store::put_place(&mut tx, key, place).await?;
+        store::put_place(&mut tx, Places::Now, key, place).await?;
     }
     for key in left {
         store::remove_place(&mut tx, key).await?;
@@ -335,34 +344,73 @@ async fn write(
 pub async fn tidy(ops: &Ops, who: &Caller, map: &str) -> Result<(), OpsError> {
     who.may(Action::ArrangeFleet)?;
     let _look = ops.topology.written.lock().await;
-    let known = ops.topology.known();
-    let (forgotten, kept): (Vec<_>, Vec<_>) = (*known.places)
-        .clone()
-        .into_iter()
-        .partition(|((of, _), _)| of == map);
-    let mut next = known.clone();
-    next.places = Arc::new(kept.into_iter().collect());
+    let mut next = ops.topology.known();
+    next.places = Arc::new(without_map(&next.places, map));
     let places = settle(ops, &next, ops.clock.now().0);
-    let mut tx = ops.state.write().await?;
-    for (key, _) in forgotten
-        .iter()
-        .filter(|(key, _)| !places.contains_key(key))
-    {
-        store::remove_place(&mut tx, key).await?;
+    replace_places(ops, who, map, places, "map tidied").await
+}
+
+/// Brings back where boxes stood before the map was tidied last; done again, it undoes itself.
+///
+/// # Errors
+/// Not allowed, nothing to undo, or the database.
+pub async fn untidy(ops: &Ops, who: &Caller, map: &str) -> Result<(), OpsError> {
+    who.may(Action::ArrangeFleet)?;
+    let _look = ops.topology.written.lock().await;
+    let known = ops.topology.known();
+    if !known.may_undo(map) {
+        let detail = "this map was not tidied, so there is nothing to undo";
+        return Err(OpsError::Conflict(detail.to_owned()));
     }
-    for (key, place) in places.iter().filter(|((of, _), _)| of == map) {
-        store::put_place(&mut tx, key, place).await?;
+    let mut places = without_map(&known.places, map);
+    places.extend(of_map(&known.before, map));
+    replace_places(ops, who, map, places, "tidying the map undone").await
+}
+
+type PlaceMap = BTreeMap<PlaceKey, Place>;
+
+fn of_map<'p>(places: &'p PlaceMap, map: &'p str) -> impl Iterator<Item = (PlaceKey, Place)> + 'p {
+    let of = places.iter().filter(move |((of, _), _)| of == map);
+    of.map(|(key, place)| (key.clone(), *place))
+}
+
+fn without_map(places: &PlaceMap, map: &str) -> PlaceMap {
+    let mut places = places.clone();
+    places.retain(|(of, _), _| of != map);
+    places
+}
+
+/// Writes the places of one map, and keeps those that were.
+async fn replace_places(
+    ops: &Ops,
+    who: &Caller,
+    map: &str,
+    places: PlaceMap,
+    verb: &'static str,
+) -> Result<(), OpsError> {
+    let known = ops.topology.known();
+    let mut before = without_map(&known.before, map);
+    before.extend(of_map(&known.places, map));
+    let mut tx = ops.state.write().await?;
+    for (which, all) in [(Places::Now, &places), (Places::Before, &before)] {
+        store::clear_places(&mut tx, which, map).await?;
+        for (key, place) in of_map(all, map) {
+            store::put_place(&mut tx, which, &key, &place).await?;
+        }
     }
     let subject = if map.is_empty() {
         "the whole fleet".to_owned()
     } else {
         format!("system {map}")
     };
-    events::store::append(&mut tx, event(ops, who, "map tidied", subject)).await?;
+    events::store::append(&mut tx, event(ops, who, verb, subject)).await?;
     tx.commit()
         .await
-        .map_err(StoreError::doing("committing a tidy map"))?;
-    ops.topology.change(|known| known.places = Arc::new(places));
+        .map_err(StoreError::doing("committing the places of a map"))?;
+    ops.topology.change(|known| {
+        known.places = Arc::new(places);
+        known.before = Arc::new(before);
+    });
     Ok(())
 }
 
@@ -419,7 +467,7 @@ pub async fn move_box(
         Wish::Unpin => "box unpinned on the map",
     };
     let mut tx = ops.state.write().await?;
-    store::put_place(&mut tx, &key, &place).await?;
+    store::put_place(&mut tx, Places::Now, &key, &place).await?;
     events::store::append(&mut tx, event(ops, who, verb, cluster.to_owned())).await?;
     tx.commit()
         .await

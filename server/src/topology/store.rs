@@ -182,16 +182,39 @@ pub async fn remove_declared(
     Ok(())
 }
 
+/// Whose places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// Where boxes stand.
+    Now,
+    /// Where they stood before their map was tidied.
+    Before,
+}
+
+impl Places {
+    fn table(self) -> &'static str {
+        match self {
+            Places::Now => "position",
+            Places::Before => "position_before",
+        }
+    }
+}
+
 /// All places.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list_places(pool: &SqlitePool) -> Result<BTreeMap<PlaceKey, Place>, StoreError> {
-    let rows =
-        sqlx::query("SELECT map, cluster, x, y, is_pinned, is_loose, seen_at_ms FROM position")
-            .fetch_all(pool)
-            .await
-            .map_err(StoreError::doing("reading places"))?;
+pub async fn list_places(
+    pool: &SqlitePool,
+    which: Places,
+) -> Result<BTreeMap<PlaceKey, Place>, StoreError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT map, cluster, x, y, is_pinned, is_loose, seen_at_ms FROM {}",
+        which.table()
+    )))
+    .fetch_all(pool)
+    .await
+    .map_err(StoreError::doing("reading places"))?;
     let number = |value: i64| i32::try_from(value).unwrap_or(0);
     Ok(rows
         .iter()
@@ -216,14 +239,16 @@ pub async fn list_places(pool: &SqlitePool) -> Result<BTreeMap<PlaceKey, Place>,
 /// When the database refuses.
 pub async fn put_place(
     connection: &mut SqliteConnection,
+    which: Places,
     key: &PlaceKey,
     place: &Place,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO position (map, cluster, x, y, is_pinned, is_loose, seen_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "INSERT INTO {} (map, cluster, x, y, is_pinned, is_loose, seen_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (map, cluster) DO UPDATE SET x = excluded.x, y = excluded.y, is_pinned = excluded.is_pinned, \
          is_loose = excluded.is_loose, seen_at_ms = excluded.seen_at_ms",
-    )
+        which.table()
+    )))
     .bind(&key.0)
     .bind(&key.1)
     .bind(i64::from(place.at.x))
@@ -251,5 +276,25 @@ pub async fn remove_place(
         .execute(connection)
         .await
         .map_err(StoreError::doing("removing a place"))?;
+    Ok(())
+}
+
+/// Forgets all places of a map.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn clear_places(
+    connection: &mut SqliteConnection,
+    which: Places,
+    map: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "DELETE FROM {} WHERE map = $1",
+        which.table()
+    )))
+    .bind(map)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("clearing a map"))?;
     Ok(())
 }

@@ -24,11 +24,9 @@ use super::meter;
 use super::program::StartCost;
 use super::proxy::Proxy;
 use super::{Bench, CADENCE_S, Options, Report};
-use crate::Context;
-use crate::cargo::cargo;
 use crate::clock::Stopwatch;
 use crate::stack::AGENT;
-use crate::{process, run};
+use crate::{Context, release};
 
 pub const BENCH: Bench = Bench {
     name: "agent",
@@ -63,11 +61,8 @@ fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
 
 /// The agent as released, and a server for it.
 fn build(context: &Context) -> anyhow::Result<PathBuf> {
-    run::build(context)?;
-    let mut command = cargo(&context.workspace, "build");
-    command.args(["--profile", PROFILE, "-p", "agent"]);
-    process::run(&mut command, &context.interrupt)?;
-    Ok(context.workspace.target.join(PROFILE).join(AGENT))
+    release::programs(context)?;
+    Ok(release::program(context, AGENT))
 }
 
 fn measure(
@@ -91,7 +86,7 @@ fn measure(
     let mut notes = vec![
         "ratio: what part of the peer's figure ours is; goals with a ratio are held against this run's peer".to_owned(),
         "bytes: over plain HTTP, head and authentication included; node_exporter's answer to a scrape stands beside a report".to_owned(),
-        "the time to the first accepted report contains the answers of a server of the dev profile".to_owned(),
+        "the time to the first accepted report contains the server's answers: hello, then the report, durable".to_owned(),
     ];
     if tls.is_none() {
         notes.push("openssl is not installed: everything was measured over plain HTTP".to_owned());

@@ -10,9 +10,9 @@ use anyhow::{Context as _, bail};
 use nix::unistd::Pid;
 
 use super::program::{self, Program, StartCost, without_settings};
-use crate::Context;
 use crate::process::{self, Service};
 use crate::stack::{AGENT, SERVER};
+use crate::{Context, release};
 
 /// How much of each log is shown when something failed.
 const LOG_LINES: usize = 20;
@@ -140,28 +140,14 @@ pub struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// On a free port. Server and agents of one scratch folder are told apart by `name`.
+    /// As released, on a free port. Server and agents of one scratch folder are told apart by `name`.
     pub fn start(
         context: &'a Context,
         scratch: &'a Scratch,
         name: &'static str,
         tls: Option<&'a Tls>,
     ) -> anyhow::Result<Self> {
-        // What of the server an agent's figures contain is told by the caller; the dev profile is
-        // what every developer has built.
-        let program = context.workspace.dev_program(SERVER);
-        Self::start_program(context, scratch, name, tls, &program)
-    }
-
-    /// The same with a program of another profile.
-    pub fn start_program(
-        context: &'a Context,
-        scratch: &'a Scratch,
-        name: &'static str,
-        tls: Option<&'a Tls>,
-        program: &Path,
-    ) -> anyhow::Result<Self> {
-        let program = program.to_owned();
+        let program = release::program(context, SERVER);
         let settings = empty_file(scratch.path().join("server.toml"))?;
         let mut command = Command::new(&program);
         without_settings(&mut command);

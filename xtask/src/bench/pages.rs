@@ -56,10 +56,10 @@ const PERCENT: Unit = Unit {
 
 fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
     release::programs(context)?;
-    let program = context.workspace.target.join("release").join(SERVER);
+    let program = release::program(context, SERVER);
     let load_before = host::load();
     let scratch = Scratch::new()?;
-    let server = Server::start_program(context, &scratch, "server", None, &program)?;
+    let server = Server::start(context, &scratch, "server", None)?;
     let token = server.enroll_token(AGENTS)?;
     let cookie = server.sign_in()?;
     let mut command = Command::new(&program);

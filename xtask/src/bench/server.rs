@@ -53,7 +53,7 @@ struct Used {
 
 fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
     release::programs(context)?;
-    let program = context.workspace.target.join("release").join(SERVER);
+    let program = release::program(context, SERVER);
     let peer = prometheus();
     let load_before = host::load();
     let mut figures = Vec::new();
@@ -194,7 +194,7 @@ fn fleet(
     agents: u32,
 ) -> anyhow::Result<Used> {
     let scratch = Scratch::new()?;
-    let server = Server::start_program(context, &scratch, "server", None, program)?;
+    let server = Server::start(context, &scratch, "server", None)?;
     let token = server.enroll_token(agents)?;
     let state = scratch.path().join("fleet");
     // Identities are made and all have said hello once.

@@ -16,6 +16,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::api;
+use super::filter::{filter_chips, filter_problem};
 use super::query::{PER_CHOICES, PER_DEFAULT};
 use super::view::{LiveTopic, NodesPage, NodesQuery};
 use crate::codec::page_data;
@@ -71,8 +72,8 @@ fn page(page: &NodesPage, now_ms: i64) -> AnyView {
         view! { {table::table(page, now_ms)}{paging(page)} }.into_any()
     };
     view! {
-        {filter::problem(page)}
-        {filter::chips(page)}
+        {filter_problem(page.filter_error.as_ref(), "All nodes", |q| filter::with_q(page, q))}
+        {filter_chips(&page.chips, |q| filter::with_q(page, q))}
         {filter::pills(page)}
         <div class="list-tools">
             {filter::facets(page)}

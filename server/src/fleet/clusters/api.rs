@@ -117,6 +117,7 @@ pub async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Clusters>, OpsError> {
     let page = query.page()?;
+    query.filter()?;
     let asked = app::clusters::view::ClustersQuery {
         q: query.filter.unwrap_or_default(),
         ..Default::default()

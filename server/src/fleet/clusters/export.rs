@@ -39,6 +39,10 @@ async fn found(
         sort: query.sort,
     };
     let page = service::page(ops, &asked).await?;
+    // A page may show everything beside the error; a file would only look as if it were filtered.
+    if let Some(problem) = page.filter_error {
+        return Err(OpsError::field("q", problem.message));
+    }
     Ok(page.rows.into_iter().map(api::Cluster::from))
 }
 

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod charts;
 pub mod export;
+mod filter;
 pub mod service;
 pub mod store;
 pub(crate) mod summary;

@@ -16,13 +16,14 @@ use domain::access::{Action, Role, authorize};
 use domain::fleet::outlier::median;
 use domain::fleet::{ClusterForm, ClusterSettings, Status, roll_up};
 
+use super::filter::lets_through;
 use super::store::{self, ClusterRecord};
 use super::summary::{Roster, cells, is_seen, silences};
 use super::targets::targets;
 use crate::error::{FieldError, OpsError, StoreError};
 use crate::events::store::Scope;
 use crate::events::{self, BeforeAfter, NewEvent};
-use crate::fleet::markdown;
+use crate::fleet::{asked, markdown};
 use crate::fleet::service::rows;
 use crate::ops::Ops;
 use crate::people::service::Caller;
@@ -106,6 +107,7 @@ pub async fn page(ops: &Ops, query: &ClustersQuery) -> Result<ClustersPage, OpsE
     }
     let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut notes = Vec::new();
+    let (filter, filter_error) = asked::read(&query.q);
     let mut rows: Vec<ClusterSummary> = all
         .into_iter()
         .filter(|cluster| {
@@ -113,7 +115,7 @@ pub async fn page(ops: &Ops, query: &ClustersQuery) -> Result<ClustersPage, OpsE
                 .status
                 .is_none_or(|status| cluster.rollup.status == Some(status))
         })
-        .filter(|cluster| matches_text(cluster, &query.q))
+        .filter(|cluster| lets_through(&filter, cluster))
         .collect();
     let (column, descending) = query
         .sort
@@ -137,18 +139,9 @@ pub async fn page(ops: &Ops, query: &ClustersQuery) -> Result<ClustersPage, OpsE
         counts: StatusCounts(by_status.into_iter().collect()),
         rows,
         total,
+        chips: asked::chips(&filter),
+        filter_error,
         notes,
-    })
-}
-
-/// Every word must occur in slug, system, environment or a product.
-fn matches_text(cluster: &ClusterSummary, q: &str) -> bool {
-    q.split_whitespace().map(str::to_lowercase).all(|word| {
-        let has = |text: &str| text.to_lowercase().contains(&word);
-        has(&cluster.slug)
-            || has(&cluster.system)
-            || cluster.environment.as_deref().is_some_and(has)
-            || cluster.versions.iter().any(|run| has(&run.product))
     })
 }
 

@@ -164,6 +164,7 @@ pub fn draw(fleet: Fleet, known: &Known, query: &TopologyQuery) -> TopologyPage 
         edge_rows: Vec::new(),
         node_rows: Vec::new(),
         may_arrange: false,
+        may_undo: known.may_undo(&map),
         query,
     };
     if page.query.view == View::Table {
