@@ -7,10 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -113,35 +114,46 @@ pub fn router(ops: Ops) -> Router {
         .with_state(options)
         .route_layer(from_fn_with_state(ops.clone(), gate::gate));
     let unknown = ops.clone();
+    // One layer of many parts: a router boxes each layer of its own and clones all of them with every request.
     routes
         .fallback(move |request: Request<Body>| not_found(unknown.clone(), request))
-        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(from_fn(problems::as_pages))
-        .layer(from_fn_with_state(ops, headers::security))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(CompressionLayer::new().compress_when(
-            SizeAbove::new(1_024).and(NotForContentType::const_new(protocol::http::MEDIA_TYPE)),
-        ))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_response(|response: &Response, latency: Duration, span: &Span| {
-                    span.record("http.status", response.status().as_u16());
-                    tracing::debug!(latency_ms = latency.as_millis() as u64, "request answered");
+            ServiceBuilder::new()
+                // Ours alone: one that the client chose would lead from the audit log to another's lines.
+                .map_request(|mut request: Request<Body>| {
+                    request.headers_mut().remove(REQUEST_ID);
+                    request
                 })
-                .on_failure(()),
+                .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+                .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+                .layer(
+                    TraceLayer::new_for_http()
+                        .make_span_with(span)
+                        .on_response(|response: &Response, latency: Duration, span: &Span| {
+                            span.record("http.status", response.status().as_u16());
+                            tracing::debug!(
+                                latency_ms = latency.as_millis() as u64,
+                                "request answered"
+                            );
+                        })
+                        .on_failure(()),
+                )
+                .map_response(|response: Response<_>| response.map(Body::new))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(
+                    CompressionLayer::new().compress_when(
+                        SizeAbove::new(1_024)
+                            .and(NotForContentType::const_new(protocol::http::MEDIA_TYPE)),
+                    ),
+                )
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    REQUEST_TIMEOUT,
+                ))
+                .layer(from_fn_with_state(ops, headers::security))
+                .layer(from_fn(problems::as_pages))
+                .layer(DefaultBodyLimit::max(FORM_BYTES_MAX)),
         )
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        // Ours alone: one that the client chose would lead from the audit log to another's lines.
-        .layer(map_request(async |mut request: Request<Body>| {
-            request.headers_mut().remove(REQUEST_ID);
-            request
-        }))
 }
 
 /// The path without its query: a query may hold a set-up code.

@@ -224,7 +224,10 @@ async fn pages_render_whole_with_charts_and_heatmap() {
         ("/clusters?q=cluster:w*%20status:ok%20cpu<101", "5 of 5 OK"),
         ("/clusters?q=role:leader", "No clusters match"),
         ("/clusters?q=-cluster:web", "No clusters match"),
-        ("/clusters?q=cluster:web%20cpu%3Emuch", "All clusters are shown"),
+        (
+            "/clusters?q=cluster:web%20cpu%3Emuch",
+            "All clusters are shown",
+        ),
         ("/clusters?sort=size", "there is no column"),
         ("/clusters/web/nodes", "web-05"),
         ("/clusters/web/events", "node enrolled"),

@@ -341,9 +341,10 @@ async fn a_wall_is_opened_by_a_viewers_token_and_sees_the_wall_alone() {
         );
         assert!(refused.header("set-cookie").is_empty());
     }
+    let root = site.root();
     let made = server::people::service::create_api_token(
         &site.ops,
-        &site.root(),
+        &root,
         "third floor",
         Role::Viewer,
         "30d",
@@ -365,7 +366,7 @@ async fn a_wall_is_opened_by_a_viewers_token_and_sees_the_wall_alone() {
     assert_eq!(post("/fn/sections").await.status, StatusCode::UNAUTHORIZED);
     assert!(post("/nodes/views").await.location.starts_with("/login"));
 
-    let revoked = server::people::service::revoke_api_token(&site.ops, &site.root(), &made.id);
+    let revoked = server::people::service::revoke_api_token(&site.ops, &root, &made.id);
     revoked.await.unwrap();
     assert!(get("/wall").await.location.starts_with("/login"));
     assert_eq!(post("/fn/overview").await.status, StatusCode::UNAUTHORIZED);

@@ -326,7 +326,11 @@ async fn operators_move_boxes_and_tidy_the_map_and_both_are_told() {
     assert_eq!((place().at, place().is_pinned), (before.at, false));
     let nothing = site.call("POST", "/topology/tidy").cookie(&operator);
     let nothing = nothing.form("undo=1&system=other").send().await;
-    assert_eq!(nothing.status, StatusCode::CONFLICT, "that map was never tidied");
+    assert_eq!(
+        nothing.status,
+        StatusCode::CONFLICT,
+        "that map was never tidied"
+    );
 
     for (form, status) in [
         ("cluster=nobody&to=down", StatusCode::NOT_FOUND),

@@ -54,7 +54,9 @@ impl ClustersQuery {
 
     /// What a form for the filter carries along.
     pub fn hidden(&self) -> Vec<(&'static str, String)> {
-        let status = self.status.map(|status| ("status", status.as_str().to_owned()));
+        let status = self
+            .status
+            .map(|status| ("status", status.as_str().to_owned()));
         let sort = (!self.sort.is_empty()).then(|| ("sort", self.sort.clone()));
         status.into_iter().chain(sort).collect()
     }

@@ -40,3 +40,26 @@ fn problem(text: &str, error: &FilterError) -> FilterProblem {
         message: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_left_out_as_a_whole() {
+        for (text, token, without) in [
+            ("alp cpu>much beta", "much", "alp beta"),
+            ("clster:x", "clster", ""),
+            ("a  b status:ok,", "", "a  b"),
+            ("\"x\"y z", "y", "z"),
+        ] {
+            let problem = read(text).1.unwrap();
+            assert_eq!(
+                (problem.token.as_str(), problem.without.as_str()),
+                (token, without),
+                "{text}"
+            );
+            assert_eq!(format!("{}{token}{}", problem.before, problem.after), text);
+        }
+    }
+}

@@ -327,6 +327,7 @@ pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
         matching,
         total: u32::try_from(listed.all.len()).unwrap_or(u32::MAX),
         chips: asked::chips(&listed.filter),
+        filter_error: listed.filter_error.clone(),
         pills: pills(&listed),
         facets: facets(ops, &listed),
         totals: totals(&listed, &shown, now_ms),
@@ -623,24 +624,6 @@ pub mod tests {
             ["there is no column `colour` to sort by; sorted by status"]
         );
         assert_eq!(keys("cpu,memory,disk,load").0.len(), SORT_KEYS_MAX);
-    }
-
-    #[test]
-    fn what_is_wrong_is_left_out_as_a_whole() {
-        for (text, token, without) in [
-            ("alp cpu>much beta", "much", "alp beta"),
-            ("clster:x", "clster", ""),
-            ("a  b status:ok,", "", "a  b"),
-            ("\"x\"y z", "y", "z"),
-        ] {
-            let problem = problem(text, &text.parse::<Filter>().unwrap_err());
-            assert_eq!(
-                (problem.token.as_str(), problem.without.as_str()),
-                (token, without),
-                "{text}"
-            );
-            assert_eq!(format!("{}{token}{}", problem.before, problem.after), text);
-        }
     }
 
     #[test]

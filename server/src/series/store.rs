@@ -6,6 +6,7 @@ use domain::metric::{Gap, Metric};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::SeriesKey;
+use crate::db::Db;
 use crate::error::StoreError;
 
 /// Rows in one statement: five columns each stay below SQLite's limit of 32,766 bound values.
@@ -210,16 +211,8 @@ pub async fn insert_tail(
     rows: &[TailRow],
 ) -> Result<(), StoreError> {
     for part in rows.chunks(ROWS_A_STATEMENT) {
-        let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new("INSERT INTO sample_tail (host_no, t_ms, epoch, seq, samples) ");
-        query.push_values(part, |mut values, row| {
-            values
-                .push_bind(row.host_no)
-                .push_bind(row.t_ms)
-                .push_bind(row.epoch)
-                .push_bind(row.seq as i64)
-                .push_bind(row.samples.as_slice());
-        });
+        let mut query = QueryBuilder::default();
+        push_tail(&mut query, part);
         query
             .build()
             .execute(&mut *connection)
@@ -227,6 +220,41 @@ pub async fn insert_tail(
             .map_err(StoreError::doing("writing samples"))?;
     }
     Ok(())
+}
+
+fn push_tail(query: &mut QueryBuilder<Sqlite>, rows: &[TailRow]) {
+    query.push("INSERT INTO sample_tail (host_no, t_ms, epoch, seq, samples) ");
+    query.push_values(rows, |mut values, row| {
+        values
+            .push_bind(row.host_no)
+            .push_bind(row.t_ms)
+            .push_bind(row.epoch)
+            .push_bind(row.seq as i64)
+            .push_bind(row.samples.clone());
+    });
+}
+
+/// The usual commit, records and cursors of known series and nothing else, in one turn of the database's thread.
+///
+/// # Errors
+/// When the database refuses; then nothing was written.
+pub async fn append(
+    db: &Db,
+    rows: &[TailRow],
+    cursors: &[(i64, Cursor)],
+) -> Result<(), StoreError> {
+    let mut query = Db::statements();
+    push_tail(&mut query, rows);
+    query.push("; ");
+    push_cursors(&mut query, cursors);
+    db.write_at_once(query)
+        .await
+        .map_err(StoreError::doing("committing samples"))
+}
+
+/// Fits [`append`]?
+pub fn is_one_statement(rows: &[TailRow]) -> bool {
+    (1..=ROWS_A_STATEMENT).contains(&rows.len())
 }
 
 /// Writes new series.
@@ -265,22 +293,8 @@ pub async fn upsert_cursors(
     cursors: &[(i64, Cursor)],
 ) -> Result<(), StoreError> {
     for part in cursors.chunks(ROWS_A_STATEMENT) {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "INSERT INTO cursor (host_no, epoch, seq, digest, received_at_ms, goodbye) ",
-        );
-        query.push_values(part, |mut values, (host_no, cursor)| {
-            values
-                .push_bind(*host_no)
-                .push_bind(cursor.epoch)
-                .push_bind(cursor.seq as i64)
-                .push_bind(cursor.digest.as_slice())
-                .push_bind(cursor.received_at_ms)
-                .push_bind(i64::from(cursor.goodbye));
-        });
-        query.push(
-            " ON CONFLICT (host_no) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, digest = excluded.digest, \
-             received_at_ms = excluded.received_at_ms, goodbye = excluded.goodbye",
-        );
+        let mut query = QueryBuilder::default();
+        push_cursors(&mut query, part);
         query
             .build()
             .execute(&mut *connection)
@@ -288,6 +302,23 @@ pub async fn upsert_cursors(
             .map_err(StoreError::doing("moving cursors"))?;
     }
     Ok(())
+}
+
+fn push_cursors(query: &mut QueryBuilder<Sqlite>, cursors: &[(i64, Cursor)]) {
+    query.push("INSERT INTO cursor (host_no, epoch, seq, digest, received_at_ms, goodbye) ");
+    query.push_values(cursors, |mut values, (host_no, cursor)| {
+        values
+            .push_bind(*host_no)
+            .push_bind(cursor.epoch)
+            .push_bind(cursor.seq as i64)
+            .push_bind(cursor.digest.to_vec())
+            .push_bind(cursor.received_at_ms)
+            .push_bind(i64::from(cursor.goodbye));
+    });
+    query.push(
+        " ON CONFLICT (host_no) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, digest = excluded.digest, \
+         received_at_ms = excluded.received_at_ms, goodbye = excluded.goodbye",
+    );
 }
 
 /// Writes gaps.

@@ -4,10 +4,13 @@
 //! nothing in memory moves before the commit succeeded; a failed commit answers every waiter with the failure.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::metric::Gap;
 use domain::metric::history::{BACKFILL_JOIN_MS, BACKFILLED_AFTER_MS};
+use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::SeriesKey;
 use super::history::store as history;
@@ -19,6 +22,11 @@ use crate::error::StoreError;
 const BATCH_MAX: usize = 250;
 /// Reports that may wait; beyond, agents are told to come back.
 const QUEUE_MAX: usize = 4_096;
+/// Where many report, so long a commit waits for others to share it: a commit costs as much as ten reports.
+const LINGER: Duration = Duration::from_millis(4);
+/// Many are so many in so long.
+const BUSY_FROM: usize = 5;
+const PACE_OVER: Duration = Duration::from_millis(100);
 /// Series a host may have; what comes beyond is not stored, and said.
 pub const SERIES_MAX: usize = 4_096;
 
@@ -127,6 +135,29 @@ pub struct Writer {
     series: HashMap<i64, HashMap<SeriesKey, u32>>,
 }
 
+/// How fast reports come.
+#[derive(Debug, Default)]
+struct Pace {
+    began: Option<Instant>,
+    came: usize,
+    is_busy: bool,
+}
+
+impl Pace {
+    /// Do so many come that the next commit should wait for more? `came` now.
+    fn is_busy(&mut self, now: Instant, came: usize) -> bool {
+        let began = *self.began.get_or_insert(now);
+        self.came += came;
+        let lasted = now.saturating_duration_since(began);
+        if lasted >= PACE_OVER {
+            // As many as this in a longer time are fewer a second.
+            self.is_busy = lasted < 2 * PACE_OVER && self.came >= BUSY_FROM;
+            (self.began, self.came) = (Some(now), 0);
+        }
+        self.is_busy
+    }
+}
+
 /// What one batch will change, kept apart until its commit.
 #[derive(Default)]
 struct Staged {
@@ -182,7 +213,18 @@ impl Writer {
     /// Writes until every handle is gone.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut pace = Pace::default();
         while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            if pace.is_busy(Instant::now(), batch.len()) && batch.len() < BATCH_MAX {
+                tokio::time::sleep(LINGER).await;
+                while let Some(room) = BATCH_MAX.checked_sub(batch.len()).filter(|room| *room > 0)
+                    && self
+                        .queue
+                        .recv_many(&mut batch, room)
+                        .now_or_never()
+                        .is_some_and(|came| came > 0)
+                {}
+            }
             self.commit(std::mem::take(&mut batch)).await;
         }
     }
@@ -229,6 +271,18 @@ impl Writer {
         if staged.cursors.is_empty() {
             return Ok(());
         }
+        let cursors: Vec<(i64, Cursor)> = staged
+            .cursors
+            .iter()
+            .map(|(no, cursor)| (*no, cursor.clone()))
+            .collect();
+        let is_usual = staged.series.is_empty()
+            && staged.gaps.is_empty()
+            && staged.backfilled.is_empty()
+            && store::is_one_statement(&staged.tail);
+        if is_usual {
+            return store::append(&self.db, &staged.tail, &cursors).await;
+        }
         let mut tx = self.db.write().await?;
         store::insert_series(&mut tx, &staged.series).await?;
         store::insert_tail(&mut tx, &staged.tail).await?;
@@ -236,11 +290,6 @@ impl Writer {
         for (host_no, from_ms, to_ms) in &staged.backfilled {
             history::mark_backfilled(&mut tx, *host_no, *from_ms, *to_ms).await?;
         }
-        let cursors: Vec<(i64, Cursor)> = staged
-            .cursors
-            .iter()
-            .map(|(no, cursor)| (*no, cursor.clone()))
-            .collect();
         store::upsert_cursors(&mut tx, &cursors).await?;
         tx.commit()
             .await
@@ -352,5 +401,24 @@ impl Writer {
         let no = u32::try_from(count).ok()?;
         staged.series.push((host_no, no, key));
         Some(no)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_many_report_a_commit_waits_for_others() {
+        let start = Instant::now();
+        let busy = |every_ms: u64, came: usize| {
+            let mut pace = Pace::default();
+            let at = |n: u64| start + Duration::from_millis(n * every_ms);
+            (0..200).map(|n| pace.is_busy(at(n), came)).next_back()
+        };
+        assert_eq!(busy(1, 1), Some(true), "a thousand a second");
+        assert_eq!(busy(10, 1), Some(true), "a hundred a second");
+        assert_eq!(busy(50, 1), Some(false), "twenty a second");
+        assert_eq!(busy(1_000, 60), Some(false), "many at once, and seldom");
     }
 }

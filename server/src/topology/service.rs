@@ -44,7 +44,7 @@ pub struct Known {
     /// Where boxes stand.
     pub places: Arc<BTreeMap<PlaceKey, Place>>,
     /// Where they stood before their map was tidied last.
-    before: Arc<BTreeMap<PlaceKey, Place>>,
+    pub before: Arc<BTreeMap<PlaceKey, Place>>,
     /// What people said that there should be.
     pub declared: Arc<BTreeSet<Declared>>,
     /// Hosts that tell their connections.
@@ -193,6 +193,7 @@ pub async fn look(ops: &Ops) -> Result<(), StoreError> {
     let next = Known {
         edges: Arc::new(next.edges),
         places: known.places.clone(),
+        before: known.before.clone(),
         declared: known.declared.clone(),
         hosts_telling: u32::try_from(told.len()).unwrap_or(u32::MAX),
         unmatched: matches.unmatched,

@@ -1,11 +1,11 @@
 //! The filter of the list of nodes: beside the box and its chips, filters at hand and menus of values. All of them write
 //! the same text.
 
-use leptos::prelude::*;
 use crate::fleet::filter::{FilterParts, filter_form, hidden_fields};
 use crate::fleet::view::{Facet, NodesPage, NodesQuery};
 use crate::format;
 use crate::ui::{Icon, StatusMark};
+use leptos::prelude::*;
 
 /// The filter of the list of nodes.
 #[component]
