@@ -148,6 +148,14 @@ fn record_with_servers_and_connections() {
     assert_eq!(told, connections());
 }
 
+/// Added with the rates of flows.
+#[test]
+fn connections_with_a_rate() {
+    let stored = same_bytes("connections_rate", &wire::encode(&connections_with_rate()));
+    let told: Connections = wire::decode("connections", &stored).unwrap();
+    assert_eq!(told, connections_with_rate());
+}
+
 /// Added with the spool on disk, which outlives a boot.
 #[test]
 fn report_from_an_earlier_boot() {
@@ -229,6 +237,7 @@ fn every_stored_message_is_looked_at() {
         .collect();
     names.sort();
     let known = [
+        "connections_rate.json",
         "enroll_answer.json",
         "enroll_request.json",
         "facts_reboot_required.json",
@@ -313,6 +322,7 @@ fn fields_that_later_versions_add_are_skipped() {
     tolerates_added_field(&connections());
     tolerates_added_field(&connections().listeners[0]);
     tolerates_added_field(&connections().flows[0]);
+    tolerates_added_field(&connections_with_rate().flows[0]);
     tolerates_added_field(&suggested());
     tolerates_added_field(&hello_answer_with_sections());
     tolerates_added_field(&hello_answer_with_sections().sections.unwrap()[0]);

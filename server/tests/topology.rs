@@ -57,6 +57,7 @@ fn flow(is_incoming: bool, local: [u8; 4], peer: [u8; 4], port: u16, ports: &[u1
         client_ports: ports.to_vec(),
         connections: ports.len() as u32,
         failing: 0,
+        bytes_per_s: None,
     }
 }
 
@@ -186,6 +187,78 @@ async fn a_dependency_is_discovered_from_both_ends_and_kept_over_a_restart() {
             "app-eu > ext:198.51.100.7 :443 xnull stale"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_flows_over_a_dependency_is_told_once_and_drawn() {
+    let (site, mut app, mut db) = fleet().await;
+    assert_eq!(
+        topology(&site).await["edges"][0]["bytes_per_s"],
+        serde_json::Value::Null
+    );
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let page = async |path: &str| site.call("GET", path).cookie(&cookie).send().await.body;
+    assert!(page("/topology").await.contains("Connections, from"));
+    let rate = |bytes_per_s, flow| Flow {
+        bytes_per_s: Some(bytes_per_s),
+        ..flow
+    };
+    site.clock.advance_ms(MINUTE_MS);
+    let outgoing = Connections {
+        flows: vec![
+            rate(10_500_000, flow(false, APP, DB, 5432, &[42_000, 42_001])),
+            rate(
+                1_000_000_000_000_001,
+                flow(false, APP, [198, 51, 100, 7], 443, &[42_002]),
+            ),
+        ],
+        ..Connections::default()
+    };
+    let incoming = Connections {
+        flows: vec![rate(
+            10_400_000,
+            flow(true, DB, APP, 5432, &[42_000, 42_001]),
+        )],
+        ..Connections::default()
+    };
+    tell(&site, &mut app, APP, outgoing).await;
+    tell(&site, &mut db, DB, incoming).await;
+    look(&site.ops).await.unwrap();
+    let edges = &topology(&site).await["edges"];
+    assert_eq!(edges[0]["bytes_per_s"], 10_500_000);
+    assert_eq!(
+        edges[1]["bytes_per_s"],
+        serde_json::Value::Null,
+        "no network is that fast"
+    );
+    let thin = app::format::THIN;
+    let words = format!("port 5432 · 2 connections · 84.0{thin}Mbit/s");
+    let graph = page("/topology").await;
+    for text in [
+        words.as_str(),
+        "stroke-width=\"4\" marker-end",
+        "Traffic both ways, from",
+    ] {
+        assert!(graph.contains(text), "lacks {text}\n{graph}");
+    }
+    assert!(page("/topology?focus=c:db-eu").await.contains(&words));
+    let table = page("/topology?view=table").await;
+    assert!(table.contains(&format!("84.0{thin}Mbit/s")), "{table}");
+    // Written once in five minutes, and read again after a restart.
+    site.clock.advance_ms(5 * MINUTE_MS);
+    let flows = vec![rate(
+        2_000,
+        flow(false, APP, [198, 51, 100, 7], 443, &[42_002]),
+    )];
+    let outgoing = Connections {
+        flows,
+        ..Connections::default()
+    };
+    tell(&site, &mut app, APP, outgoing).await;
+    look(&site.ops).await.unwrap();
+    let site = site.restart().await;
+    let edges = &topology(&site).await["edges"];
+    assert_eq!(edges[1]["bytes_per_s"], 2_000);
 }
 
 #[tokio::test]

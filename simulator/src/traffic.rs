@@ -9,7 +9,7 @@ use protocol::v1::section::{BoundListener, Connections, FLOW_PORTS_MAX, Flow};
 
 use crate::machine::address;
 use crate::products::product;
-use crate::random::mix;
+use crate::random::{mix, unit};
 use crate::scenario::{Clients, Cluster, Dependency};
 use crate::world::{NodeState, Place, World};
 
@@ -17,6 +17,9 @@ use crate::world::{NodeState, Place, World};
 const CLIENT_PORT_MIN: u64 = 32_768;
 const CLIENT_PORTS: u64 = 28_000;
 const SSH: u16 = 22;
+/// Kinds of connections are numbered: dependencies first, then clients and services outside.
+const CLIENT_KINDS: u64 = 1 << 16;
+const SERVICE_KINDS: u64 = 1 << 17;
 
 /// How every host is at one look.
 #[derive(Debug)]
@@ -47,6 +50,21 @@ impl Snapshot {
 struct Bundle {
     count: u32,
     draw: u64,
+    /// What one of them usually carries.
+    each_bytes_per_s: u64,
+}
+
+/// What a connection of one kind usually carries, 2 to 200 kB/s: kinds differ by powers of ten, as in life.
+fn usual_bytes_per_s(seed: u64, kind: u64) -> u64 {
+    (2_000.0 * 100_f64.powf(unit(mix(seed ^ 0x4A7E, kind)))) as u64
+}
+
+/// What so many carry: a fifth more or less with each renewal, in two digits as agents tell it.
+fn bytes_per_s(count: u32, draw: u64, each: u64) -> u64 {
+    let percent = 80 + mix(draw, 0x4A7E) % 41;
+    let rate = u64::from(count) * each * percent / 100;
+    let step = 10_u64.pow(rate.checked_ilog10().unwrap_or(0).saturating_sub(1));
+    rate / step * step
 }
 
 impl Bundle {
@@ -107,6 +125,7 @@ impl Look<'_> {
         Some(Bundle {
             count,
             draw: mix(mix(place, renewed), processes),
+            each_bytes_per_s: usual_bytes_per_s(self.world.seed(), number),
         })
     }
 
@@ -210,6 +229,7 @@ pub fn connections(world: &World, snapshot: &Snapshot, index: u32) -> Connection
             let attempt = Bundle { count: 1, ..bundle };
             Flow {
                 failing: 1,
+                bytes_per_s: Some(0),
                 ..owner.flow(false, address(target, 0), dependency.port, attempt)
             }
         };
@@ -227,7 +247,9 @@ pub fn connections(world: &World, snapshot: &Snapshot, index: u32) -> Connection
         if clients.to == place.cluster {
             let draw = mix(world.seed() ^ 0xC11E, u64::from(index) << 16 | number);
             let draw = mix(mix(draw, epochs.next().unwrap_or(0)), state.generation);
-            told.flows.extend(outside(&owner, clients, number, draw));
+            let each = usual_bytes_per_s(world.seed(), CLIENT_KINDS + number);
+            told.flows
+                .extend(outside(&owner, clients, number, draw, each));
         }
     }
     for (number, service) in (0u64..).zip(&scenario.services) {
@@ -236,6 +258,7 @@ pub fn connections(world: &World, snapshot: &Snapshot, index: u32) -> Connection
             let bundle = Bundle {
                 count: service.connections,
                 draw: mix(mix(draw, epochs.next().unwrap_or(0)), state.generation),
+                each_bytes_per_s: usual_bytes_per_s(world.seed(), SERVICE_KINDS + number),
             };
             told.flows
                 .push(owner.flow(false, service.address, service.port, bundle));
@@ -264,7 +287,15 @@ impl Owner {
     }
 
     fn flow(&self, is_incoming: bool, peer: [u8; 4], port: u16, bundle: Bundle) -> Flow {
-        self.flow_of(is_incoming, peer, port, bundle.ports(), bundle.count)
+        let flow = self.flow_of(is_incoming, peer, port, bundle.ports(), bundle.count);
+        Flow {
+            bytes_per_s: Some(bytes_per_s(
+                bundle.count,
+                bundle.draw,
+                bundle.each_bytes_per_s,
+            )),
+            ..flow
+        }
     }
 
     fn flow_of(
@@ -285,12 +316,19 @@ impl Owner {
             client_ports,
             connections,
             failing: 0,
+            bytes_per_s: None,
         }
     }
 }
 
 /// Peers outside: each of the connections comes from one of them.
-fn outside(owner: &Owner, clients: &Clients, number: u64, draw: u64) -> Vec<Flow> {
+fn outside(
+    owner: &Owner,
+    clients: &Clients,
+    number: u64,
+    draw: u64,
+    each_bytes_per_s: u64,
+) -> Vec<Flow> {
     let mut by_peer = std::collections::BTreeMap::<u64, BTreeSet<u16>>::new();
     for connection in 0..u64::from(clients.connections) {
         let one = mix(draw, connection);
@@ -306,7 +344,11 @@ fn outside(owner: &Owner, clients: &Clients, number: u64, draw: u64) -> Vec<Flow
             let connections = u32::try_from(ports.len()).unwrap_or(u32::MAX);
             let ports = ports.into_iter().take(FLOW_PORTS_MAX).collect();
             let address = outside_address(number, peer);
-            owner.flow_of(true, address, clients.port, ports, connections)
+            let rate = bytes_per_s(connections, mix(draw, peer), each_bytes_per_s);
+            Flow {
+                bytes_per_s: Some(rate),
+                ..owner.flow_of(true, address, clients.port, ports, connections)
+            }
         })
         .collect()
 }

@@ -17,11 +17,15 @@ fn tuples(world: &World, at_ms: i64) -> (BTreeSet<Tuple>, BTreeSet<Tuple>) {
     let (mut outgoing, mut incoming) = (BTreeSet::new(), BTreeSet::new());
     for index in 0..world.places().len() as u32 {
         for flow in connections(world, &snapshot, index).flows {
+            let rate = flow.bytes_per_s.unwrap();
             if flow.failing > 0 {
+                assert_eq!(rate, 0);
                 continue;
             }
             assert_eq!(flow.connections as usize, flow.client_ports.len());
             assert!(flow.client_ports.is_sorted_by(|a, b| a < b));
+            let each = rate / u64::from(flow.connections);
+            assert!((1_400..=240_000).contains(&each), "{flow:?}");
             for port in &flow.client_ports {
                 let is_new = if flow.is_incoming {
                     incoming.insert((flow.peer.clone(), *port, flow.local.clone(), flow.port))
@@ -63,6 +67,32 @@ proptest! {
         let told = |snapshot| connections(&world, snapshot, index);
         prop_assert_eq!(told(&one) == told(&other), key(&world, &one, index) == key(&world, &other, index));
     }
+}
+
+#[test]
+fn both_ends_tell_the_same_rate_and_kinds_differ() {
+    let world = demo(60, 1);
+    let snapshot = Snapshot::new(&world, 0);
+    let mut by_call: BTreeMap<(Vec<u8>, Vec<u8>, u16), Vec<u64>> = BTreeMap::new();
+    let mut by_port: BTreeMap<u16, u64> = BTreeMap::new();
+    for index in 0..60 {
+        for flow in connections(&world, &snapshot, index).flows {
+            let rate = flow.bytes_per_s.unwrap();
+            let (from, to) = if flow.is_incoming {
+                (flow.peer, flow.local)
+            } else {
+                *by_port.entry(flow.port).or_default() += rate;
+                (flow.local, flow.peer)
+            };
+            by_call.entry((from, to, flow.port)).or_default().push(rate);
+        }
+    }
+    let told_twice = by_call.values().filter(|rates| rates.len() == 2);
+    assert!(told_twice.clone().count() > 100);
+    assert!(told_twice.clone().all(|rates| rates[0] == rates[1]));
+    let bits: Vec<u32> = by_port.values().map(|rate| (rate * 8).ilog10()).collect();
+    let (least, most) = (bits.iter().min().unwrap(), bits.iter().max().unwrap());
+    assert!(most > least && *most <= 9, "{by_port:?}");
 }
 
 /// From cluster to cluster with the port, as an observer of all 4-tuples sees it.
@@ -171,6 +201,7 @@ fn a_flow_of_many_connections_tells_how_many_and_only_some_ports() {
     let bundle = Bundle {
         count: 2_000,
         draw: u64::MAX,
+        each_bytes_per_s: 1,
     };
     let ports = bundle.ports();
     assert_eq!(ports.len(), FLOW_PORTS_MAX);

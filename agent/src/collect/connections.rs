@@ -2,18 +2,21 @@
 //!
 //! One dump of the kernel's socket diagnosis at most once a minute, every ten seconds while somebody looks. A connection
 //! is incoming when its local port is one of this host's listeners, so a connection within the host is told from both
-//! its ends. What does not fit into a section loses told ports first, then the smallest flows, which are counted.
+//! its ends. A flow's rate is what went over its sockets since the look before, both ways ([`super::traffic`]). What does
+//! not fit into a section loses told ports first, then the smallest flows, which are counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use domain::topology::sum_of_rates;
 use protocol::v1::section::{BoundListener, Connections, FLOW_PORTS_MAX, Flow, SECTION_BYTES_MAX};
 use protocol::wire;
 
 use super::Outcome;
 use super::servers::Inventory;
 use super::sockets::{self, ALL_CONNECTED, LISTENING, SYN_SENT, Socket};
+use super::traffic::Traffic;
 
 /// Connections looked at; more are counted only.
 const SOCKETS_MAX: usize = 131_072;
@@ -59,6 +62,7 @@ struct Partner {
 pub struct ConnectionsReader {
     listened: BTreeMap<(IpAddr, u16), u64>,
     partners: BTreeMap<(IpAddr, u16), Partner>,
+    traffic: Traffic,
 }
 
 impl ConnectionsReader {
@@ -142,7 +146,12 @@ impl ConnectionsReader {
         self.partners
             .retain(|_, partner| now_ns.saturating_sub(partner.seen_ns) <= PARTNER_KEPT_NS);
 
+        let since = self.traffic.look(found, found.len() < SOCKETS_MAX, now_ns);
+        let bytes = |socket: &Socket| since.as_ref().and_then(|since| since.of(socket));
         let mut flows: BTreeMap<FlowKey, Sum> = BTreeMap::new();
+        let mut add = |socket: &Socket, is_incoming, owner| {
+            add(&mut flows, socket, is_incoming, owner, bytes(socket));
+        };
         let mut nobodys = Vec::new();
         for socket in found {
             let listener = self.listener(&bound, socket);
@@ -152,10 +161,10 @@ impl ConnectionsReader {
                 _ => whose(socket),
             };
             if is_incoming {
-                add(&mut flows, socket, true, owner);
+                add(socket, true, owner);
             } else if owner.is_known() {
                 self.note_partner(socket, &owner, now_ns);
-                add(&mut flows, socket, false, owner);
+                add(socket, false, owner);
             } else {
                 nobodys.push(socket);
             }
@@ -164,8 +173,9 @@ impl ConnectionsReader {
         for socket in nobodys {
             let partner = self.partners.get(&(socket.peer, socket.peer_port));
             let owner = partner.and_then(|p| p.whose.clone()).unwrap_or_default();
-            add(&mut flows, socket, false, owner);
+            add(socket, false, owner);
         }
+        let rate = |bytes| since.as_ref().and_then(|since| since.per_s(bytes));
         Connections {
             listeners: bound
                 .into_iter()
@@ -177,7 +187,13 @@ impl ConnectionsReader {
                     process: whose.process.as_deref().map(str::to_owned),
                 })
                 .collect(),
-            flows: flows.into_iter().map(|(key, sum)| key.flow(sum)).collect(),
+            flows: flows
+                .into_iter()
+                .map(|(key, sum)| {
+                    let bytes_per_s = sum.bytes.and_then(rate);
+                    key.flow(sum, bytes_per_s)
+                })
+                .collect(),
             left_out: 0,
         }
     }
@@ -244,9 +260,17 @@ struct Sum {
     client_ports: BTreeSet<u16>,
     connections: u32,
     failing: u32,
+    /// Since the look before, of those whose are known.
+    bytes: Option<u64>,
 }
 
-fn add(flows: &mut BTreeMap<FlowKey, Sum>, socket: &Socket, is_incoming: bool, whose: Whose) {
+fn add(
+    flows: &mut BTreeMap<FlowKey, Sum>,
+    socket: &Socket,
+    is_incoming: bool,
+    whose: Whose,
+    bytes: Option<u64>,
+) {
     let (port, client_port) = if is_incoming {
         (socket.port, socket.peer_port)
     } else {
@@ -263,10 +287,11 @@ fn add(flows: &mut BTreeMap<FlowKey, Sum>, socket: &Socket, is_incoming: bool, w
     sum.connections = sum.connections.saturating_add(1);
     sum.failing += u32::from(socket.state == SYN_SENT || socket.is_retransmitting);
     sum.client_ports.insert(client_port);
+    sum.bytes = sum_of_rates([sum.bytes, bytes]);
 }
 
 impl FlowKey {
-    fn flow(self, sum: Sum) -> Flow {
+    fn flow(self, sum: Sum, bytes_per_s: Option<u64>) -> Flow {
         Flow {
             is_incoming: self.is_incoming,
             server: self.whose.server.as_deref().map(str::to_owned),
@@ -278,6 +303,7 @@ impl FlowKey {
             client_ports: sum.client_ports.into_iter().take(FLOW_PORTS_MAX).collect(),
             connections: sum.connections,
             failing: sum.failing,
+            bytes_per_s,
         }
     }
 }
@@ -394,6 +420,8 @@ mod tests {
             peer_port: peer.port(),
             inode,
             control_group: None,
+            cookie: 0,
+            bytes: None,
         })
     }
 
@@ -526,6 +554,45 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_flows_rate_is_what_went_over_its_sockets_since_the_look_before() {
+        let carrying = |peer: &str, cookie, bytes: Option<u64>| Socket {
+            cookie,
+            bytes,
+            ..socket(1, "10.0.0.2:50000", peer, 11)
+        };
+        let looks: [&[(&str, u64, Option<u64>)]; 4] = [
+            &[("10.0.0.9:80", 1, Some(900)), ("10.0.0.8:80", 2, Some(5))],
+            // One goes on, one is new; of another the kernel counts nothing; one has nothing to tell.
+            &[
+                ("10.0.0.9:80", 1, Some(1_500)),
+                ("10.0.0.9:80", 3, Some(600)),
+                ("10.0.0.9:80", 4, None),
+                ("10.0.0.8:80", 2, Some(5)),
+                ("10.0.0.7:80", 5, None),
+            ],
+            // What the closed one carried last is lost.
+            &[("10.0.0.9:80", 3, Some(660))],
+            &[("10.0.0.9:80", 3, Some(660))],
+        ];
+        let wanted: [&[Option<u64>]; 4] = [
+            &[None, None],
+            &[None, Some(0), Some(20)],
+            &[Some(1)],
+            &[Some(0)],
+        ];
+        let mut reader = ConnectionsReader::default();
+        for ((minute, look), wanted) in (0..).zip(looks).zip(wanted) {
+            let found: Vec<Socket> = look
+                .iter()
+                .map(|(peer, cookie, bytes)| carrying(peer, *cookie, *bytes))
+                .collect();
+            let told = reader.sum_up(&found, &[], &whose, minute * 60_000_000_000);
+            let rates: Vec<_> = told.flows.iter().map(|flow| flow.bytes_per_s).collect();
+            assert_eq!(rates, wanted, "minute {minute}");
+        }
+    }
+
     fn many(flows: u32, connections: u32, is_incoming: bool) -> Vec<Flow> {
         (0..flows)
             .map(|at| Flow {
@@ -543,6 +610,7 @@ mod tests {
                     .collect(),
                 connections: connections + at % 2,
                 failing: 0,
+                bytes_per_s: (at % 2 == 0).then_some(12_000_000),
             })
             .collect()
     }
@@ -611,11 +679,15 @@ mod tests {
                 let address = if *is_six { IpAddr::from([ip[0] % 2; 16]) } else { IpAddr::from([ip[0] % 2; 4]) };
                 Socket {
                     state: *state, is_retransmitting: ip[1] == 0, address, port: *port, peer: address,
-                    peer_port: *peer_port, inode: *inode, control_group: None,
+                    peer_port: *peer_port, inode: *inode, control_group: None, cookie: u64::from(*inode),
+                    bytes: (*state == 1).then_some(u64::MAX),
                 }
             }).collect();
             let (listeners, found): (Vec<Socket>, Vec<Socket>) = sockets.into_iter().partition(|s| s.state == 10);
-            let told = ConnectionsReader::default().sum_up(&found, &listeners, &whose, 1);
+            let mut reader = ConnectionsReader::default();
+            let first = reader.sum_up(&found, &listeners, &whose, 1);
+            prop_assert!(first.flows.iter().all(|flow| flow.bytes_per_s.is_none()));
+            let told = reader.sum_up(&found, &listeners, &whose, 2);
             let sum: u32 = told.flows.iter().map(|flow| flow.connections).sum();
             prop_assert_eq!(sum as usize, found.len());
             prop_assert!(told.flows.iter().all(|flow| flow.failing <= flow.connections));

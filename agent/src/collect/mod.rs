@@ -26,6 +26,7 @@ mod sockstat;
 mod temperature;
 mod text;
 mod top;
+mod traffic;
 mod units;
 mod uptime;
 

@@ -28,6 +28,11 @@ const CLOSED: u8 = 7;
 pub const SYN_SENT: u8 = 2;
 /// `idiag_timer` while something is sent again.
 const TIMER_RETRANSMIT: u8 = 1;
+/// Attribute with a `tcp_info`, told where it is asked for.
+const INET_DIAG_INFO: u16 = 2;
+/// Where in it `tcpi_bytes_acked` and `tcpi_bytes_received` are, 8 bytes each, since Linux 4.1.
+const BYTES_ACKED: usize = 120;
+const BYTES_RECEIVED: usize = 128;
 /// Attribute since Linux 5.8.
 const INET_DIAG_CGROUP_ID: u16 = 21;
 /// Length of `inet_diag_msg`.
@@ -60,6 +65,10 @@ pub struct Socket {
     pub inode: u32,
     /// Number of the control group it was made in, where the kernel tells it.
     pub control_group: Option<u64>,
+    /// No other socket ever has the same.
+    pub cookie: u64,
+    /// Sent and acknowledged, and received, since it was opened; where the kernel counts them.
+    pub bytes: Option<u64>,
 }
 
 /// Asks the kernel.
@@ -155,7 +164,13 @@ fn request(family: u8, states: u32) -> Vec<u8> {
     out.extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     out.extend_from_slice(&REQUEST_DUMP.to_ne_bytes());
     out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&[family, TCP, 0, 0]);
+    // Counters cost the kernel a lock for each socket: only where connections are looked at are they wanted.
+    let wanted = if states == ALL_CONNECTED {
+        1 << (INET_DIAG_INFO - 1)
+    } else {
+        0
+    };
+    out.extend_from_slice(&[family, TCP, wanted, 0]);
     out.extend_from_slice(&states.to_ne_bytes());
     out.resize(BYTES as usize, 0);
     out
@@ -195,7 +210,8 @@ fn read_messages(mut bytes: &[u8], each: &mut impl FnMut(Socket)) -> nix::Result
     Ok(true)
 }
 
-/// `inet_diag_msg`: family, state, timer, retransmissions, ports in network order, addresses; its inode last.
+/// `inet_diag_msg`: family, state, timer, retransmissions, ports in network order, addresses, interface, cookie; its inode
+/// last.
 fn socket_of(body: &[u8]) -> Option<Socket> {
     let (message, attributes) = body.split_at_checked(MESSAGE_BYTES)?;
     let [family, state, timer, retransmits, p0, p1, q0, q1] = *message.first_chunk::<8>()?;
@@ -217,9 +233,17 @@ fn socket_of(body: &[u8]) -> Option<Socket> {
         peer_port: u16::from_be_bytes([q0, q1]),
         inode: u32::from_ne_bytes(*message.last_chunk::<4>()?),
         control_group: attribute(attributes, INET_DIAG_CGROUP_ID)
-            .and_then(|value| value.first_chunk::<8>())
-            .map(|bytes| u64::from_ne_bytes(*bytes)),
+            .and_then(|value| number(value, 0)),
+        cookie: number(message, 44)?,
+        bytes: attribute(attributes, INET_DIAG_INFO)
+            .and_then(|info| number(info, BYTES_ACKED)?.checked_add(number(info, BYTES_RECEIVED)?)),
     })
+}
+
+/// Eight bytes from there on.
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..)?.first_chunk::<8>()?;
+    Some(u64::from_ne_bytes(*bytes))
 }
 
 /// `nlattr`: length with its head, kind, value; each begins at a multiple of four.

@@ -28,9 +28,10 @@ pub fn legend(page: &TopologyPage) -> AnyView {
             </li>
         }
     };
+    let (meaning, widths) = width_words(page.is_width_rate);
     let widths: Vec<_> = WIDTHS
         .into_iter()
-        .zip(["under 10", "10", "100", "1,000", "10,000"])
+        .zip(widths)
         .map(|(width, words)| {
             view! {
                 <li>
@@ -53,11 +54,28 @@ pub fn legend(page: &TopologyPage) -> AnyView {
                     <li><StatusMark status=Status::Critical />"one in five connections fails"</li>
                     <li><StatusMark status=Status::Warning />"one in a hundred fails"</li>
                 </ul>
-                <ul aria-label="Connections, from">{widths}</ul>
+                <ul aria-label=meaning>{widths}</ul>
             </div>
         </details>
     }
     .into_any()
+}
+
+/// What widths mean, and where each begins: see `domain::topology::WidthBy`.
+fn width_words(is_rate: bool) -> (&'static str, [&'static str; 5]) {
+    if is_rate {
+        let from = [
+            "under 100 kbit/s",
+            "100 kbit/s",
+            "1 Mbit/s",
+            "10 Mbit/s",
+            "100 Mbit/s",
+        ];
+        ("Traffic both ways, from", from)
+    } else {
+        let from = ["under 10", "10", "100", "1,000", "10,000"];
+        ("Connections, from", from)
+    }
 }
 
 /// What the colours of cells mean.
@@ -79,4 +97,30 @@ fn steps(color: Color, scale: &[String]) -> AnyView {
         })
         .collect();
     view! { <ul aria-label=color.label()>{rows}</ul> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::topology::WidthBy;
+
+    use super::*;
+
+    #[test]
+    fn widths_begin_where_they_are_said_to() {
+        let bytes = |bits: u64| Some(bits / 8);
+        let (meaning, words) = width_words(true);
+        assert_eq!(meaning, "Traffic both ways, from");
+        let steps = [99_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
+            .map(|bits| WidthBy::Rate.step(None, bytes(bits)));
+        assert_eq!(steps, [1, 2, 3, 4, 5]);
+        assert_eq!(
+            words[1..],
+            ["100 kbit/s", "1 Mbit/s", "10 Mbit/s", "100 Mbit/s"]
+        );
+        let (meaning, words) = width_words(false);
+        assert_eq!(meaning, "Connections, from");
+        let steps = [9, 10, 100, 1_000, 10_000].map(|n| WidthBy::Connections.step(Some(n), None));
+        assert_eq!(steps, [1, 2, 3, 4, 5]);
+        assert_eq!(words, ["under 10", "10", "100", "1,000", "10,000"]);
+    }
 }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::view::{EdgeRow, NodeLine, TopologyPage, TopologyQuery};
 use super::words::{state_label, trouble_label};
+use crate::preferences::network_rate;
 use crate::ui::{EmptyState, Instant, Panel, StatusBadge};
 use crate::{format, url};
 
@@ -44,7 +45,7 @@ fn edges(page: &TopologyPage) -> AnyView {
         <Panel title="Dependencies" id="edges">
             <div class="table-scroll" tabindex="0" role="region" aria-label="Dependencies, table">
                 <table>
-                    <thead><tr><th scope="col">"From"</th><th scope="col">"To"</th><th scope="col" class="number">"Port"</th><th scope="col" class="number">"Connections"</th><th scope="col" class="number">"Failing"</th><th scope="col">"State"</th><th scope="col">"First seen"</th><th scope="col">"Last seen"</th></tr></thead>
+                    <thead><tr><th scope="col">"From"</th><th scope="col">"To"</th><th scope="col" class="number">"Port"</th><th scope="col" class="number">"Connections"</th><th scope="col" class="number">"Rate"</th><th scope="col" class="number">"Failing"</th><th scope="col">"State"</th><th scope="col">"First seen"</th><th scope="col">"Last seen"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
@@ -60,6 +61,10 @@ fn edge(page: &TopologyPage, row: &EdgeRow) -> AnyView {
             |count| format::count(u64::from(count)),
         )
     };
+    let rate = row.bytes_per_s.map_or_else(
+        || format::UNKNOWN.to_owned(),
+        |rate| network_rate(rate as f64),
+    );
     let state = match (row.trouble, trouble_label(row.trouble)) {
         (Some(status), Some(words)) => view! { <StatusBadge status text=words /> }.into_any(),
         _ => state_label(row.state).into_any(),
@@ -72,6 +77,7 @@ fn edge(page: &TopologyPage, row: &EdgeRow) -> AnyView {
             <td>{end(&page.query, &row.to, row.to_cluster)}</td>
             <td class="number">{row.port}</td>
             <td class="number">{count(row.connections)}</td>
+            <td class="number">{rate}</td>
             <td class="number">{count(row.connections.map(|_| row.failing))}</td>
             <td>{state}{declared}</td>
             <td>{instant(row.first_seen_at_ms, page.now_ms)}</td>

@@ -116,6 +116,8 @@ pub struct TopologyPage {
     pub boxes: Vec<MapBox>,
     /// Neutral ones first, so that faults are drawn above.
     pub edges: Vec<MapEdge>,
+    /// Their widths tell what goes over them, else how many connections they are.
+    pub is_width_rate: bool,
     /// What the drawing covers.
     pub area: Area,
     /// What is hidden, folded or was not understood, in words.
@@ -257,9 +259,9 @@ pub struct MapEdge {
     pub from: String,
     /// Key of the box where they are accepted.
     pub to: String,
-    /// From, to, ports and connections in words.
+    /// From, to, ports, connections and rate in words.
     pub label: String,
-    /// Ports and connections, short enough to stand between two boxes.
+    /// Ports, connections and rate, short enough to stand between two boxes.
     pub short: String,
     /// Start, two controls, end.
     pub curve: [i32; 8],
@@ -330,7 +332,7 @@ pub struct Neighbour {
     pub is_cluster: bool,
     /// Its status, when it is a cluster.
     pub status: Option<Status>,
-    /// Port and connections in words.
+    /// Port, connections and rate in words.
     pub words: String,
     /// How bad its failures are.
     pub trouble: Option<Status>,
@@ -359,6 +361,8 @@ pub struct EdgeRow {
     pub connections: Option<u32>,
     /// Of them without an answer or with retransmissions.
     pub failing: u32,
+    /// Bytes a second over them, both ways together; `None` where it is not known.
+    pub bytes_per_s: Option<u64>,
     /// Seen, stale or declared.
     pub state: EdgeState,
     /// How bad its failures are.

@@ -49,4 +49,11 @@ pub struct Flow {
     pub connections: u32,
     /// Of them without an answer yet, or with retransmissions under way.
     pub failing: u32,
+    /// Bytes a second, both ways together; `None` where the host does not tell it.
+    pub bytes_per_s: Option<u64>,
+}
+
+/// Rates together: the sum of those that are known, `None` when none is.
+pub fn sum_of_rates(rates: impl IntoIterator<Item = Option<u64>>) -> Option<u64> {
+    rates.into_iter().flatten().reduce(u64::saturating_add)
 }

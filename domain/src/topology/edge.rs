@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::connection::sum_of_rates;
 use super::matching::{Link, LinkKey, Side};
 use crate::fleet::Status;
 
@@ -61,6 +62,8 @@ pub struct Edge {
     pub connections: u32,
     /// Of them without an answer or with retransmissions.
     pub failing: u32,
+    /// Bytes a second at last sight, both ways together; `None` where nobody told it.
+    pub bytes_per_s: Option<u64>,
 }
 
 /// When an edge comes, fades and goes.
@@ -146,6 +149,7 @@ fn declare(key: &LinkKey) -> Edge {
         last_seen_at_ms: None,
         connections: 0,
         failing: 0,
+        bytes_per_s: None,
     }
 }
 
@@ -177,6 +181,7 @@ fn observe(
         last_seen_at_ms: Some(last_ms),
         connections: link.connections,
         failing: link.failing,
+        bytes_per_s: link.bytes_per_s,
     };
     (Some(edge), change)
 }
@@ -213,7 +218,7 @@ fn overlook(
 }
 
 /// An edge as it was at another time, as far as its first and last sight tell: between them it counts as seen. How many
-/// connections it had is not known.
+/// connections it had is not known, nor what went over them.
 pub fn as_of(edge: &Edge, rules: EdgeRules, at_ms: i64) -> Option<Edge> {
     let (first_ms, last_ms) = (edge.first_seen_at_ms?, edge.last_seen_at_ms?);
     if edge.state == EdgeState::New || first_ms > at_ms {
@@ -232,6 +237,7 @@ pub fn as_of(edge: &Edge, rules: EdgeRules, at_ms: i64) -> Option<Edge> {
         last_seen_at_ms: Some(last_ms.min(at_ms)),
         connections: 0,
         failing: 0,
+        bytes_per_s: None,
         ..edge.clone()
     })
 }
@@ -251,6 +257,8 @@ pub struct ClusterEdge {
     pub connections: Option<u32>,
     /// Of them without an answer or with retransmissions.
     pub failing: u32,
+    /// Bytes a second of those that are seen and tell it, both ways together; `None` when none does.
+    pub bytes_per_s: Option<u64>,
     /// First sight of any.
     pub first_seen_at_ms: Option<i64>,
     /// Last sight of any.
@@ -283,6 +291,7 @@ pub fn aggregate<'e>(
                 state: edge.state,
                 connections: None,
                 failing: 0,
+                bytes_per_s: None,
                 first_seen_at_ms: edge.first_seen_at_ms,
                 last_seen_at_ms: edge.last_seen_at_ms,
             });
@@ -291,6 +300,7 @@ pub fn aggregate<'e>(
             let so_far = sum.connections.unwrap_or(0);
             sum.connections = Some(so_far.saturating_add(edge.connections));
             sum.failing = sum.failing.saturating_add(edge.failing);
+            sum.bytes_per_s = sum_of_rates([sum.bytes_per_s, edge.bytes_per_s]);
         }
         sum.first_seen_at_ms = match (sum.first_seen_at_ms, edge.first_seen_at_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -315,13 +325,36 @@ pub fn trouble(connections: Option<u32>, failing: u32) -> Option<Status> {
     }
 }
 
-/// How wide an edge is drawn, 1 to 5: one step for each power of ten of its connections.
-pub fn width_step(connections: Option<u32>) -> u8 {
-    match connections.unwrap_or(0) {
-        0..10 => 1,
-        10..100 => 2,
-        100..1_000 => 3,
-        1_000..10_000 => 4,
-        _ => 5,
+/// What the widths of a map's edges mean: one thing for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WidthBy {
+    /// How many connections there are, while no rate is known.
+    Connections,
+    /// What goes over them.
+    Rate,
+}
+
+impl WidthBy {
+    /// What edges with these rates are drawn by.
+    pub fn of(rates: impl IntoIterator<Item = Option<u64>>) -> Self {
+        match sum_of_rates(rates) {
+            Some(_) => WidthBy::Rate,
+            None => WidthBy::Connections,
+        }
+    }
+
+    /// How wide an edge is drawn, 1 to 5: one step for each power of ten from 10 connections, or from 100 kbit/s.
+    pub fn step(self, connections: Option<u32>, bytes_per_s: Option<u64>) -> u8 {
+        let (amount, first) = match self {
+            WidthBy::Connections => (u64::from(connections.unwrap_or(0)), 10),
+            WidthBy::Rate => (bytes_per_s.unwrap_or(0).saturating_mul(8), 100_000),
+        };
+        match amount / first {
+            0 => 1,
+            1..10 => 2,
+            10..100 => 3,
+            100..1_000 => 4,
+            _ => 5,
+        }
     }
 }

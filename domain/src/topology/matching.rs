@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Flow, HostConnections, Listener};
+use super::connection::{Flow, HostConnections, Listener, sum_of_rates};
 use super::gone::KnownListeners;
 
 /// What is known of a host for longer than this says nothing about now.
@@ -158,6 +158,9 @@ pub struct Link {
     pub connections: u32,
     /// Of them without an answer or with retransmissions.
     pub failing: u32,
+    /// Bytes a second, both ways together, as those tell who open them; as those tell who accept them where the others tell
+    /// none. Both see the same bytes, so the two are never added. `None` where nobody tells it.
+    pub bytes_per_s: Option<u64>,
     /// Newest report that shows it.
     pub known_at_ms: i64,
 }
@@ -192,6 +195,7 @@ pub fn match_flows(hosts: &[HostView<'_>], known: &KnownListeners, now_ms: i64) 
         }
     }
     matching.match_outgoing();
+    matching.ask_acceptors();
     matching.match_incoming();
     matching.finish()
 }
@@ -206,8 +210,8 @@ struct Matching<'a> {
     incoming_by_tuple: BTreeMap<Tuple, Vec<FlowAt>>,
     incoming_by_client: BTreeMap<(IpAddr, u16), BTreeSet<FlowAt>>,
     outgoing_by_client: BTreeMap<(IpAddr, u16), BTreeSet<FlowAt>>,
-    /// Client ports of incoming flows whose other half was found.
-    taken: BTreeMap<FlowAt, BTreeSet<u16>>,
+    /// Incoming flows whose other half was found, and the only link that they are in; `None` where that cannot be told.
+    taken: BTreeMap<FlowAt, Option<LinkKey>>,
     links: BTreeMap<LinkKey, Link>,
     unmatched: u64,
 }
@@ -269,8 +273,9 @@ impl<'a> Matching<'a> {
     /// One outgoing flow: each of its sockets by both halves, the rest of it as a whole.
     fn match_flow(&mut self, h: usize, host: &HostView<'_>, flow: &Flow) {
         let from = Side::Fleet(end_of_flow(host, flow));
-        // What its sockets reached: (link, count).
+        // What its sockets reached, and their other halves.
         let mut reached: BTreeMap<LinkKey, (Evidence, u32, i64)> = BTreeMap::new();
+        let mut halves: BTreeSet<FlowAt> = BTreeSet::new();
         for client_port in &flow.client_ports {
             let Some((other, evidence)) = self.other_half(h, flow, *client_port) else {
                 continue;
@@ -278,7 +283,7 @@ impl<'a> Matching<'a> {
             let Some((end, port, known_at_ms)) = self.accepting_end(other) else {
                 continue;
             };
-            self.taken.entry(other).or_default().insert(*client_port);
+            halves.insert(other);
             let key = LinkKey {
                 from: from.clone(),
                 to: Side::Fleet(end),
@@ -290,22 +295,48 @@ impl<'a> Matching<'a> {
         }
         let found: u32 = reached.values().map(|(_, count, _)| count).sum();
         let rest = flow.connections.saturating_sub(found);
+        let only_link = only(&reached.keys().collect::<BTreeSet<_>>()).cloned();
+        for half in halves {
+            let of_this = only_link.clone();
+            self.taken
+                .entry(half)
+                .and_modify(|known| {
+                    *known = known.take().filter(|link| Some(link) == of_this.as_ref())
+                })
+                .or_insert(of_this);
+        }
         match reached.len() {
             0 => self.match_whole(h, host, flow, from),
             // What the others of the same process at the same address and port reached, they reach too.
             1 => {
-                for (key, (evidence, count, at)) in reached {
-                    self.add(key, evidence, count + rest, flow.failing, at);
+                for (key, (evidence, count, known_at_ms)) in reached {
+                    self.add(Link {
+                        key,
+                        evidence,
+                        connections: count + rest,
+                        failing: flow.failing,
+                        bytes_per_s: flow.bytes_per_s,
+                        known_at_ms,
+                    });
                 }
             }
-            // It cannot be told which of them has the rest, nor the failing ones: the first is as good as any for a sum.
+            // It cannot be told which of them has the rest, nor the failing ones, nor the bytes: the first is as good as any
+            // for a sum.
             _ => {
                 self.unmatched += u64::from(rest);
                 let mut failing = flow.failing;
-                for (key, (evidence, count, at)) in reached {
-                    let of_this = failing.min(count);
+                let mut bytes_per_s = flow.bytes_per_s;
+                for (key, (evidence, connections, known_at_ms)) in reached {
+                    let of_this = failing.min(connections);
                     failing -= of_this;
-                    self.add(key, evidence, count, of_this, at);
+                    self.add(Link {
+                        key,
+                        evidence,
+                        connections,
+                        failing: of_this,
+                        bytes_per_s: bytes_per_s.take(),
+                        known_at_ms,
+                    });
                 }
             }
         }
@@ -362,30 +393,25 @@ impl<'a> Matching<'a> {
             .and_then(|there| {
                 listening_end(&there, flow.peer, flow.port).map(|end| (end, there.known_at_ms))
             });
-        let port = flow.port;
-        if let Some((end, known_at_ms)) = listening {
-            let to = Side::Fleet(end);
-            let key = LinkKey { from, to, port };
-            let at = known_at_ms.max(host.known_at_ms);
-            self.add(key, Evidence::Listener, flow.connections, flow.failing, at);
+        let (to, evidence, known_at_ms) = if let Some((end, known_at_ms)) = listening {
+            let known_at_ms = known_at_ms.max(host.known_at_ms);
+            (Side::Fleet(end), Evidence::Listener, known_at_ms)
         } else if let Some(end) = self.gone_end(h, target, flow, &from) {
-            let to = Side::Fleet(end);
-            let key = LinkKey { from, to, port };
-            let (connections, failing) = (flow.connections, flow.failing);
-            self.add(key, Evidence::Gone, connections, failing, host.known_at_ms);
+            (Side::Fleet(end), Evidence::Gone, host.known_at_ms)
         } else if is_own {
             self.unmatched += u64::from(flow.connections);
+            return;
         } else {
-            let to = Side::Peer(Peer::one(flow.peer));
-            let key = LinkKey { from, to, port };
-            self.add(
-                key,
-                Evidence::OneEnd,
-                flow.connections,
-                flow.failing,
-                host.known_at_ms,
-            );
-        }
+            let peer = Side::Peer(Peer::one(flow.peer));
+            (peer, Evidence::OneEnd, host.known_at_ms)
+        };
+        let port = flow.port;
+        self.add(whole(
+            flow,
+            LinkKey { from, to, port },
+            evidence,
+            known_at_ms,
+        ));
     }
 
     /// Who listened where a flow fails, when that link is known. Calls to the last address of a
@@ -403,6 +429,22 @@ impl<'a> Matching<'a> {
         self.known.find(from, host_no, flow.port)
     }
 
+    /// The rate of links whose openers tell none (an older agent, or its first look), from flows that are all theirs.
+    fn ask_acceptors(&mut self) {
+        let mut told: BTreeMap<LinkKey, Option<u64>> = BTreeMap::new();
+        for (at, link) in &self.taken {
+            if let (Some(key), Some((_, flow))) = (link, self.flow(*at)) {
+                let so_far = told.get(key).copied().flatten();
+                told.insert(key.clone(), sum_of_rates([so_far, flow.bytes_per_s]));
+            }
+        }
+        for (key, bytes_per_s) in told {
+            if let Some(link) = self.links.get_mut(&key) {
+                link.bytes_per_s = link.bytes_per_s.or(bytes_per_s);
+            }
+        }
+    }
+
     /// What was accepted and has no half elsewhere.
     fn match_incoming(&mut self) {
         for h in 0..self.hosts.len() {
@@ -413,8 +455,7 @@ impl<'a> Matching<'a> {
                 if !flow.is_incoming {
                     continue;
                 }
-                let taken = self.taken.get(&(h, f)).map_or(0, BTreeSet::len) as u32;
-                if taken > 0 {
+                if self.taken.contains_key(&(h, f)) {
                     continue;
                 }
                 // Our own hosts say themselves whom they call; what they do not say has just ended.
@@ -427,13 +468,7 @@ impl<'a> Matching<'a> {
                     to: Side::Fleet(accepting_end_of(&host, flow)),
                     port: flow.port,
                 };
-                self.add(
-                    key,
-                    Evidence::OneEnd,
-                    flow.connections,
-                    flow.failing,
-                    host.known_at_ms,
-                );
+                self.add(whole(flow, key, Evidence::OneEnd, host.known_at_ms));
             }
         }
     }
@@ -445,8 +480,8 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn add(&mut self, key: LinkKey, evidence: Evidence, connections: u32, failing: u32, at: i64) {
-        merge(&mut self.links, key, evidence, connections, failing, at);
+    fn add(&mut self, link: Link) {
+        merge(&mut self.links, link);
     }
 
     fn flow(&self, (h, f): FlowAt) -> Option<(&HostView<'a>, &Flow)> {
@@ -465,25 +500,28 @@ impl<'a> Matching<'a> {
     }
 }
 
-fn merge(
-    links: &mut BTreeMap<LinkKey, Link>,
-    key: LinkKey,
-    evidence: Evidence,
-    connections: u32,
-    failing: u32,
-    known_at_ms: i64,
-) {
-    let link = links.entry(key.clone()).or_insert(Link {
+/// A flow that is in one link as a whole.
+fn whole(flow: &Flow, key: LinkKey, evidence: Evidence, known_at_ms: i64) -> Link {
+    Link {
         key,
         evidence,
-        connections: 0,
-        failing: 0,
+        connections: flow.connections,
+        failing: flow.failing,
+        bytes_per_s: flow.bytes_per_s,
         known_at_ms,
-    });
-    link.evidence = link.evidence.min(evidence);
-    link.connections = link.connections.saturating_add(connections);
-    link.failing = link.failing.saturating_add(failing);
-    link.known_at_ms = link.known_at_ms.max(known_at_ms);
+    }
+}
+
+fn merge(links: &mut BTreeMap<LinkKey, Link>, new: Link) {
+    let Some(link) = links.get_mut(&new.key) else {
+        links.insert(new.key.clone(), new);
+        return;
+    };
+    link.evidence = link.evidence.min(new.evidence);
+    link.connections = link.connections.saturating_add(new.connections);
+    link.failing = link.failing.saturating_add(new.failing);
+    link.bytes_per_s = sum_of_rates([link.bytes_per_s, new.bytes_per_s]);
+    link.known_at_ms = link.known_at_ms.max(new.known_at_ms);
 }
 
 /// Many addresses outside at one end and port become the networks they are in.
@@ -511,14 +549,7 @@ fn fold_peers(links: BTreeMap<LinkKey, Link>) -> Vec<Link> {
             to: fold(key.to),
             port: key.port,
         };
-        merge(
-            &mut folded,
-            key,
-            link.evidence,
-            link.connections,
-            link.failing,
-            link.known_at_ms,
-        );
+        merge(&mut folded, Link { key, ..link });
     }
     folded.into_values().collect()
 }

@@ -13,10 +13,9 @@ mod matching;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Flow, HostConnections, Listener};
+pub use connection::{Flow, HostConnections, Listener, sum_of_rates};
 pub use edge::{
-    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, aggregate, as_of, step, trouble,
-    width_step,
+    Change, ClusterEdge, Edge, EdgeRules, EdgeState, Step, WidthBy, aggregate, as_of, step, trouble,
 };
 pub use gone::KnownListeners;
 pub use matching::{End, Evidence, HostView, Link, LinkKey, Matches, Peer, Side, match_flows};

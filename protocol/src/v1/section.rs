@@ -330,4 +330,8 @@ pub struct Flow {
     /// Of them without an answer yet (SYN_SENT), or with retransmissions under way.
     #[n(8)]
     pub failing: u32,
+    /// Bytes a second since the look before, sent and received together, of those sockets whose are known; not told at the
+    /// first look, nor by older agents.
+    #[n(9)]
+    pub bytes_per_s: Option<u64>,
 }

@@ -243,9 +243,17 @@ pub fn connections() -> Connections {
             client_ports: vec![40_000, 40_002],
             connections: 7,
             failing: 1,
+            bytes_per_s: None,
         }],
         left_out: 5,
     }
+}
+
+/// The same with a rate, which was added later.
+pub fn connections_with_rate() -> Connections {
+    let mut told = connections();
+    told.flows[0].bytes_per_s = Some(8_400_000);
+    told
 }
 
 /// The sections of servers and connections, added with product packs.

@@ -26,6 +26,8 @@ const TAGS_MAX: usize = 64;
 pub const SERVERS_MAX: usize = 256;
 /// Flows and listeners of one host: more do not fit into a section.
 const FLOWS_MAX: usize = 8_192;
+/// Bytes a second of one flow: a quadrillion is beyond any network, so it is no rate.
+const RATE_MAX: u64 = 1_000_000_000_000_000;
 /// Ports of one server.
 const PORTS_MAX: usize = 64;
 /// Records older than this are placed here: no host is silent for longer and comes back with its queue.
@@ -337,6 +339,7 @@ pub fn connections(body: &[u8]) -> Option<HostConnections> {
             client_ports,
             connections: wire.connections,
             failing: wire.failing.min(wire.connections),
+            bytes_per_s: wire.bytes_per_s.filter(|rate| *rate <= RATE_MAX),
         })
     };
     let flows: Vec<Flow> = list.flows.iter().take(FLOWS_MAX).filter_map(flow).collect();

@@ -49,6 +49,8 @@ pub struct Edge {
     pub connections: Option<u32>,
     /// Of them without an answer or with retransmissions; null when none are seen now.
     pub failures: Option<u32>,
+    /// Bytes a second over them, both ways together; null when none are seen now, and where no host tells it.
+    pub bytes_per_s: Option<u64>,
     /// seen, stale, declared
     pub state: &'static str,
     /// First sight, ms UTC.
@@ -96,6 +98,7 @@ pub async fn find(
         port: edge.port,
         connections: edge.connections,
         failures: edge.connections.map(|_| edge.failing),
+        bytes_per_s: edge.bytes_per_s,
         state: edge.state.as_str(),
         first_seen_at_ms: edge.first_seen_at_ms,
         last_seen_at_ms: edge.last_seen_at_ms,

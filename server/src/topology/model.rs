@@ -164,6 +164,7 @@ impl Model {
                 state: EdgeState::Declared,
                 connections: None,
                 failing: 0,
+                bytes_per_s: None,
                 first_seen_at_ms: None,
                 last_seen_at_ms: None,
             })
@@ -173,11 +174,12 @@ impl Model {
             .sort_by(|a, b| (&a.from, &a.to, a.port).cmp(&(&b.from, &b.to, b.port)));
     }
 
-    /// How many connections there were at another time is not kept, nor how many failed.
+    /// How many connections there were at another time is not kept, nor how many failed, nor what went over them.
     pub fn forget_counts(&mut self) {
         for edge in &mut self.edges {
             edge.connections = None;
             edge.failing = 0;
+            edge.bytes_per_s = None;
         }
     }
 

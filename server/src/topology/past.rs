@@ -1,8 +1,8 @@
 //! The fleet as it was: how nodes were, from the samples that are stored, and which edges were there, from their first and
 //! last sight.
 //!
-//! Nothing is guessed: a node without a sample of then is without data, and what is not kept (numbers of connections, nodes
-//! that were removed since, who was in which cluster) is said on the page.
+//! Nothing is guessed: a node without a sample of then is without data, and what is not kept (numbers of connections, rates,
+//! nodes that were removed since, who was in which cluster) is said on the page.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -72,7 +72,7 @@ pub async fn fleet(ops: &Ops, now: Fleet, at_ms: i64) -> Result<(Fleet, String),
     }
     let mut words = format!(
         "The map as of {}: edges from their first and last sight, nodes from what they reported then. Not kept are \
-         numbers of connections and what was removed since; boxes stand where they stand now.",
+         numbers of connections, rates and what was removed since; boxes stand where they stand now.",
         format_utc(Timestamp(at_ms))
     );
     if unread > 0 {

@@ -45,7 +45,8 @@ fn side_of(text: &str) -> Result<Side, StoreError> {
 /// When the database refuses or a row is corrupt.
 pub async fn list_edges(pool: &SqlitePool) -> Result<BTreeMap<LinkKey, Edge>, StoreError> {
     let rows = sqlx::query(
-        "SELECT from_end, to_end, port, state, first_seen_at_ms, last_seen_at_ms, connections, failing FROM edge",
+        "SELECT from_end, to_end, port, state, first_seen_at_ms, last_seen_at_ms, connections, failing, \
+         bytes_per_s FROM edge",
     )
     .fetch_all(pool)
     .await
@@ -71,6 +72,9 @@ pub async fn list_edges(pool: &SqlitePool) -> Result<BTreeMap<LinkKey, Edge>, St
             last_seen_at_ms: row.get("last_seen_at_ms"),
             connections: count("connections"),
             failing: count("failing"),
+            bytes_per_s: row
+                .get::<Option<i64>, _>("bytes_per_s")
+                .and_then(|rate| u64::try_from(rate).ok()),
         };
         edges.insert(key, edge);
     }
@@ -83,10 +87,11 @@ pub async fn list_edges(pool: &SqlitePool) -> Result<BTreeMap<LinkKey, Edge>, St
 /// When the database refuses.
 pub async fn put_edge(connection: &mut SqliteConnection, edge: &Edge) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO edge (from_end, to_end, port, state, first_seen_at_ms, last_seen_at_ms, connections, failing) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (from_end, to_end, port) DO UPDATE SET \
+        "INSERT INTO edge (from_end, to_end, port, state, first_seen_at_ms, last_seen_at_ms, connections, failing, \
+         bytes_per_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (from_end, to_end, port) DO UPDATE SET \
          state = excluded.state, first_seen_at_ms = excluded.first_seen_at_ms, \
-         last_seen_at_ms = excluded.last_seen_at_ms, connections = excluded.connections, failing = excluded.failing",
+         last_seen_at_ms = excluded.last_seen_at_ms, connections = excluded.connections, failing = excluded.failing, \
+         bytes_per_s = excluded.bytes_per_s",
     )
     .bind(text_of(&edge.key.from)?)
     .bind(text_of(&edge.key.to)?)
@@ -96,6 +101,7 @@ pub async fn put_edge(connection: &mut SqliteConnection, edge: &Edge) -> Result<
     .bind(edge.last_seen_at_ms)
     .bind(i64::from(edge.connections))
     .bind(i64::from(edge.failing))
+    .bind(edge.bytes_per_s.map(|rate| i64::try_from(rate).unwrap_or(i64::MAX)))
     .execute(connection)
     .await
     .map_err(StoreError::doing("writing an edge"))?;

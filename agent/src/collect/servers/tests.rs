@@ -1,5 +1,6 @@
 //! Invented hosts: processes, homes and restarts.
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -496,7 +497,7 @@ fn a_real_listener_of_this_process_is_found_and_its_connections_are_counted() {
     // This test is the server: its own process, by its own kernel.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let folder = Path::new("/proc/self");
     let stat = crate::collect::process::stat(folder, &mut Vec::new()).unwrap();
     let name = String::from_utf8_lossy(&stat.name).into_owned();
@@ -548,7 +549,16 @@ fn a_real_listener_of_this_process_is_found_and_its_connections_are_counted() {
             (flow.connections, flow.local.as_slice()),
             (1, &[127, 0, 0, 1][..])
         );
+        assert_eq!(flow.bytes_per_s, None, "nothing to compare with");
     }
+    client.write_all(&[0; 50_000]).unwrap();
+    let later_ns = now_ns + 10_000_000_000;
+    let (later, _) = reader.read(&mut inventory, later_ns, WALL_MS);
+    let flows = later.unwrap().flows;
+    let accepted = flows.iter().find(|f| f.port == port && f.is_incoming);
+    let rate = accepted.unwrap().bytes_per_s;
+    // A kernel before 4.1 does not count them.
+    assert!(rate.is_none_or(|rate| rate == 5_000), "{rate:?}");
     let groups = inventory.measure(crate::clock::boot_ns());
     assert!(value(&groups[0], Metric::ServerConnections).is_some_and(|count| count >= 2.0));
     assert!(value(&groups[0], Metric::ServerOpenFiles).is_some_and(|count| count >= 5.0));
@@ -568,6 +578,8 @@ fn a_socket_made_in_a_services_control_group_is_its_servers() {
     host.read(&mut inventory);
     let any = std::net::IpAddr::from([0; 4]);
     let socket = |control_group| Socket {
+        cookie: 0,
+        bytes: None,
         state: 10,
         is_retransmitting: false,
         address: any,

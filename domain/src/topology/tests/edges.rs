@@ -27,6 +27,7 @@ fn link(key: LinkKey, at: i64, connections: u32, failing: u32) -> Link {
         evidence: Evidence::Tuple,
         connections,
         failing,
+        bytes_per_s: None,
         known_at_ms: at,
     }
 }
@@ -71,7 +72,11 @@ fn an_edge_appears_with_its_second_observation() {
     assert_eq!(story.state(), Some(EdgeState::New));
     let changes = story.look(&[link(key(1, 2), MINUTE, 2, 0)], MINUTE);
     assert_eq!(changes, [Change::Appeared(key(1, 2))]);
+    let mut flowing = link(key(1, 2), MINUTE, 2, 0);
+    flowing.bytes_per_s = Some(9);
+    story.look(&[flowing], MINUTE);
     let edge = &story.edges[&key(1, 2)];
+    assert_eq!(edge.bytes_per_s, Some(9));
     assert_eq!(
         (
             edge.first_seen_at_ms,
@@ -134,22 +139,24 @@ fn what_is_declared_stays() {
 
 #[test]
 fn edges_of_clusters_are_sums_of_what_is_seen() {
-    let edge = |from, to, state, connections, failing, last| Edge {
+    let edge = |from, to, state, (connections, failing, bytes_per_s), last| Edge {
         key: key(from, to),
         state,
         first_seen_at_ms: Some(last - 5),
         last_seen_at_ms: Some(last),
         connections,
         failing,
+        bytes_per_s,
     };
     let edges = [
-        edge(1, 3, EdgeState::Seen, 4, 1, 100),
-        edge(2, 3, EdgeState::Stale, 50, 9, 90),
-        edge(2, 4, EdgeState::Seen, 6, 0, 200),
-        edge(1, 2, EdgeState::Seen, 9, 9, 300),
-        edge(4, 1, EdgeState::New, 9, 9, 300),
-        edge(3, 9, EdgeState::Stale, 5, 5, 10),
-        edge(7, 1, EdgeState::Seen, 5, 5, 10),
+        edge(1, 3, EdgeState::Seen, (4, 1, Some(30)), 100),
+        edge(2, 3, EdgeState::Stale, (50, 9, Some(500)), 90),
+        edge(2, 4, EdgeState::Seen, (6, 0, None), 200),
+        edge(1, 4, EdgeState::Seen, (0, 0, Some(7)), 200),
+        edge(1, 2, EdgeState::Seen, (9, 9, Some(1)), 300),
+        edge(4, 1, EdgeState::New, (9, 9, Some(1)), 300),
+        edge(3, 9, EdgeState::Stale, (5, 5, Some(1)), 10),
+        edge(7, 1, EdgeState::Seen, (5, 5, Some(1)), 10),
     ];
     let place = |side: &Side| {
         let slug = match side.end()?.host_no {
@@ -169,7 +176,7 @@ fn edges_of_clusters_are_sums_of_what_is_seen() {
                 sum.to.as_str(),
                 sum.state,
                 sum.connections,
-                sum.failing,
+                (sum.failing, sum.bytes_per_s),
                 sum.first_seen_at_ms,
                 sum.last_seen_at_ms,
             )
@@ -183,11 +190,19 @@ fn edges_of_clusters_are_sums_of_what_is_seen() {
                 "db",
                 EdgeState::Seen,
                 Some(10),
-                1,
+                (1, Some(37)),
                 Some(85),
                 Some(200)
             ),
-            ("db", "mq", EdgeState::Stale, None, 0, Some(5), Some(10)),
+            (
+                "db",
+                "mq",
+                EdgeState::Stale,
+                None,
+                (0, None),
+                Some(5),
+                Some(10)
+            ),
         ]
     );
 }
@@ -210,11 +225,16 @@ fn failures_count_by_their_share_and_widths_by_powers_of_ten() {
             "{connections:?} {failing}"
         );
     }
-    let steps: Vec<u8> = [0, 9, 10, 100, 9_999, 10_000]
-        .map(|n| width_step(Some(n)))
-        .to_vec();
+    let by = WidthBy::of([None, None]);
+    let steps = [0, 9, 10, 100, 9_999, 10_000].map(|n| by.step(Some(n), None));
     assert_eq!(steps, [1, 1, 2, 3, 4, 5]);
-    assert_eq!(width_step(None), 1);
+    assert_eq!(by.step(None, Some(u64::MAX)), 1, "not both in one map");
+    // Bits, of bytes: from 100 kbit/s, 1, 10 and 100 Mbit/s.
+    let by = WidthBy::of([None, Some(0)]);
+    let rates = [0, 12_499, 12_500, 125_000, 12_499_999, 12_500_000, u64::MAX];
+    let steps = rates.map(|rate| by.step(None, Some(rate)));
+    assert_eq!(steps, [1, 1, 2, 3, 4, 5, 5]);
+    assert_eq!(by.step(Some(10_000), None), 1, "its rate is not known");
 }
 
 #[test]
@@ -227,6 +247,7 @@ fn an_edge_of_the_past_is_told_by_its_first_and_last_sight() {
         last_seen_at_ms: Some(20 * MINUTE),
         connections: 7,
         failing: 1,
+        bytes_per_s: Some(9),
     };
     for (at_ms, state) in [
         (9 * MINUTE, None),
@@ -240,6 +261,7 @@ fn an_edge_of_the_past_is_told_by_its_first_and_last_sight() {
         assert_eq!(then.as_ref().map(|edge| edge.state), state, "{at_ms}");
         if let Some(then) = then {
             assert_eq!((then.connections, then.failing), (0, 0), "not kept");
+            assert_eq!(then.bytes_per_s, None, "not kept");
             assert!(
                 then.last_seen_at_ms <= Some(at_ms),
                 "nothing of what was to come"

@@ -66,6 +66,7 @@ impl Host {
             client_ports: ports.to_vec(),
             connections: ports.len() as u32,
             failing: 0,
+            bytes_per_s: None,
         });
         self
     }
@@ -88,6 +89,14 @@ impl Host {
             flow.failing = failing;
         }
         new
+    }
+
+    /// The rate of the flow that was added last.
+    fn at_rate(mut self, bytes_per_s: impl Into<Option<u64>>) -> Self {
+        if let Some(flow) = self.connections.flows.last_mut() {
+            flow.bytes_per_s = bytes_per_s.into();
+        }
+        self
     }
 
     fn accepts(self, server: &str, at: &str, from: &str, port: u16, ports: &[u16]) -> Self {
@@ -414,6 +423,108 @@ fn what_a_host_of_ours_accepts_from_another_is_said_by_the_other_or_not_at_all()
     let web = host(2, &["10.0.0.2"]).accepts("web", "10.0.0.2", "10.0.0.1", 80, &[40_000]);
     let matches = run(&[host(1, &["10.0.0.1"]), web]);
     assert_eq!((matches.links.len(), matches.unmatched), (0, 1));
+}
+
+#[test]
+fn a_rate_is_counted_once_and_told_by_those_who_call() {
+    let app = |from: &str, ports: &[u16]| {
+        host(1, &["10.0.0.1"]).opens(from, "10.0.0.1", "10.0.0.2", 80, ports)
+    };
+    let and = |fleet: Host, from: &str, ports: &[u16]| {
+        fleet.opens(from, "10.0.0.1", "10.0.0.2", 80, ports)
+    };
+    let web = |ports: &[u16]| {
+        host(2, &["10.0.0.2"])
+            .listens("0.0.0.0", 80, "web")
+            .accepts("web", "10.0.0.2", "10.0.0.1", 80, ports)
+    };
+    let outside = |last: u8| format!("203.0.113.{last}");
+    let crowd = (1..=6).fold(host(2, &["10.0.0.2"]), |host, last| {
+        let host = host.accepts("web", "10.0.0.2", &outside(last), 80, &[40_000]);
+        host.at_rate((last > 1).then_some(10))
+    });
+    let one = [40_000];
+    let two = [40_000, 40_001];
+    for (what, fleet, wanted) in [
+        (
+            "both ends tell it: not their sum",
+            vec![app("a", &one).at_rate(70), web(&one).at_rate(90)],
+            vec![Some(70)],
+        ),
+        (
+            "nobody tells it",
+            vec![app("a", &one), web(&one)],
+            vec![None],
+        ),
+        (
+            "nothing flows, which is not the same",
+            vec![app("a", &one).at_rate(0), web(&one)],
+            vec![Some(0)],
+        ),
+        (
+            "only who accepts tells it",
+            vec![app("a", &one), web(&one).at_rate(90)],
+            vec![Some(90)],
+        ),
+        (
+            "what two call cannot be told apart where it is accepted",
+            vec![and(app("a", &one), "b", &[40_001]), web(&two).at_rate(90)],
+            vec![None, None],
+        ),
+        (
+            "one of two callers tells it: the other's is not known",
+            vec![
+                and(app("a", &one).at_rate(70), "b", &[40_001]),
+                web(&two).at_rate(90),
+            ],
+            vec![Some(70), None],
+        ),
+        (
+            "flows of one link are summed up, those not known left out",
+            vec![
+                app("a", &one)
+                    .at_rate(5)
+                    .opens("a", "10.0.0.1", "10.0.0.3", 80, &[40_001])
+                    .at_rate(6)
+                    .opens("a", "10.0.0.1", "10.0.0.4", 80, &[40_002]),
+                host(2, &["10.0.0.2", "10.0.0.3", "10.0.0.4"]).listens("0.0.0.0", 80, "web"),
+            ],
+            vec![Some(11)],
+        ),
+        (
+            "behind one address two answered: the first has it all, for a sum",
+            vec![
+                host(1, &["10.0.0.1"])
+                    .opens("a", "10.0.0.1", "10.9.9.9", 80, &two)
+                    .at_rate(70),
+                web(&one).at_rate(30),
+                host(3, &["10.0.0.3"])
+                    .accepts("web", "10.0.0.3", "10.0.0.1", 8080, &[40_001])
+                    .at_rate(40),
+            ],
+            vec![Some(70), None],
+        ),
+        (
+            "calls to peers outside, and from them",
+            vec![
+                host(1, &["10.0.0.1"])
+                    .opens("a", "10.0.0.1", "203.0.113.9", 443, &one)
+                    .at_rate(7)
+                    .accepts("a", "10.0.0.1", "203.0.113.8", 443, &one)
+                    .at_rate(8),
+            ],
+            vec![Some(7), Some(8)],
+        ),
+        (
+            "peers that become their network",
+            vec![crowd],
+            vec![Some(50)],
+        ),
+    ] {
+        let links = run(&fleet).links;
+        let rates: Vec<_> = links.iter().map(|link| link.bytes_per_s).collect();
+        assert_eq!(rates, wanted, "{what}");
+    }
 }
 
 fn called(from: (i64, &str), to: (i64, &str), port: u16) -> LinkKey {

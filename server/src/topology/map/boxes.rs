@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use app::topology::view::{BoxKind, Glyph, MapBox, MapCell, TopologyPage};
 use domain::fleet::Status;
+use domain::topology::WidthBy;
 use domain::topology::layout::{BoxIn, BoxOut, layout};
 
 use super::super::model::{CLIENTS, Cluster, Model, SERVICES, is_outside, is_short_lived, name_of};
@@ -79,7 +80,9 @@ pub(super) fn draw(
             .any(|one| one.key == drawn.key && one.is_pinned);
         map_boxes.push(new);
     }
-    page.edges = edges::draw(model, &layout, &map_boxes, &page.query.focus, notes);
+    let (edges, width_by) = edges::draw(model, &layout, &map_boxes, &page.query.focus, notes);
+    page.edges = edges;
+    page.is_width_rate = width_by == WidthBy::Rate;
     page.area = area(&layout);
     degrees(&arcs, &mut map_boxes);
     map_boxes.sort_by(|a, b| (a.x, a.y, &a.key).cmp(&(b.x, b.y, &b.key)));

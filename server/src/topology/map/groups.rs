@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use app::topology::view::{BoxKind, Group, MapBox, TopologyPage, TopologyQuery, View};
 use domain::fleet::{Status, roll_up};
+use domain::topology::WidthBy;
 use domain::topology::layout::{ArcIn, BoxIn, layout};
 
 use super::super::model::{Cluster, Model, counts};
@@ -174,12 +175,14 @@ pub(super) fn draw(model: &Model, group: &Group, page: &mut TopologyPage, notes:
         drawn.push(new);
     }
     let labels: BTreeMap<&str, &MapBox> = drawn.iter().map(|b| (b.key.as_str(), b)).collect();
+    let by = edges::width_by(bundles.values());
+    page.is_width_rate = by == WidthBy::Rate;
     page.edges = layout
         .arcs
         .iter()
         .filter_map(|arc| {
             let bundle = bundles.get(&(arc.from.as_str(), arc.to.as_str()))?;
-            Some(edges::one(arc, bundle, &labels, ""))
+            Some(edges::one(arc, bundle, &labels, "", by))
         })
         .collect();
     page.area = area(&layout);

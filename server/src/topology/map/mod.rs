@@ -156,6 +156,7 @@ pub fn draw(fleet: Fleet, known: &Known, query: &TopologyQuery) -> TopologyPage 
         counts: counts(statuses),
         boxes: Vec::new(),
         edges: Vec::new(),
+        is_width_rate: false,
         area: Area::default(),
         notes: Vec::new(),
         hosts_telling: known.hosts_telling,

@@ -28,6 +28,7 @@ pub(super) fn edges(model: &Model, known: &Known, notes: &mut Vec<String>) -> Ve
             port: edge.port,
             connections: edge.connections,
             failing: edge.failing,
+            bytes_per_s: edge.bytes_per_s,
             state: edge.state,
             trouble: trouble(edge.connections, edge.failing),
             first_seen_at_ms: edge.first_seen_at_ms,

@@ -80,6 +80,7 @@ fn edge(from: i64, to: i64, connections: u32, failing: u32) -> Edge {
         last_seen_at_ms: Some(0),
         connections,
         failing,
+        bytes_per_s: None,
     }
 }
 
@@ -206,6 +207,48 @@ fn small_edges_are_hidden_above_eighty_but_never_those_that_fail() {
     assert_eq!(
         page.notes,
         ["88 edges with less than 1 % of all connections are hidden."]
+    );
+}
+
+#[test]
+fn widths_are_rates_where_any_is_known_and_what_flows_much_is_not_hidden() {
+    let flowing = |to, connections, bytes_per_s| Edge {
+        bytes_per_s: Some(bytes_per_s),
+        ..edge(0, to, connections, 0)
+    };
+    let mut edges = vec![edge(0, 1, 100_000, 0), flowing(2, 1, 10_000_000)];
+    let drawn = |edges: &[Edge], change: fn(&mut TopologyQuery)| {
+        draw(
+            fleet(100, 1, 1, 1_000),
+            &known(edges.to_vec()),
+            &asked(change),
+        )
+    };
+    let steps = |page: &TopologyPage| -> Vec<(String, u8)> {
+        let edges = page.edges.iter();
+        edges
+            .map(|edge| (edge.to.clone(), edge.width_step))
+            .collect()
+    };
+    let page = drawn(&edges[..1], |_| ());
+    assert!(!page.is_width_rate);
+    assert_eq!(steps(&page), [("c001".to_owned(), 5)]);
+    let page = drawn(&edges, |_| ());
+    assert!(page.is_width_rate);
+    let wanted = [("c001".to_owned(), 1), ("c002".to_owned(), 4)];
+    assert_eq!(steps(&page), wanted, "not known is thin");
+    assert_eq!(page.edges[1].short, "80 · 1 · 80.0\u{202F}Mbit/s");
+    let past = drawn(&edges, |query| query.at_ms = Some(0));
+    assert!(!past.is_width_rate);
+    let table = drawn(&edges, |query| query.view = View::Table);
+    let rates: Vec<_> = table.edge_rows.iter().map(|row| row.bytes_per_s).collect();
+    assert_eq!(rates, [None, Some(10_000_000)]);
+    edges.extend((3..90).map(|to| flowing(to, 1, 1)));
+    let page = drawn(&edges, |_| ());
+    assert_eq!(steps(&page), wanted);
+    assert_eq!(
+        page.notes,
+        ["87 edges with less than 1 % of all connections and traffic are hidden."]
     );
 }
 
