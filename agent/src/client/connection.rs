@@ -437,6 +437,8 @@ mod tests {
         target.tls = Some((Arc::new(client_config), name));
         let server = thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
+            // Else the refusal waits for what came before it to be acknowledged, and is dropped with the rest.
+            stream.set_nodelay(true).unwrap();
             let session = ServerConnection::new(Arc::new(server_config)).unwrap();
             let mut stream = StreamOwned::new(session, stream);
             head(&mut stream);
