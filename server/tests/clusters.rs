@@ -221,7 +221,10 @@ async fn pages_render_whole_with_charts_and_heatmap() {
         ("/clusters", "5 of 5 OK"),
         ("/clusters?sort=-cpu&q=web", "web"),
         ("/clusters?q=nothing", "No clusters match"),
-        ("/clusters?q=cluster:w*%20status:ok%20cpu<101", "5 of 5 OK"),
+        (
+            "/clusters?q=cluster:w*%20status:ok%20cpu%3C101",
+            "5 of 5 OK",
+        ),
         ("/clusters?q=role:leader", "No clusters match"),
         ("/clusters?q=-cluster:web", "No clusters match"),
         (

@@ -498,9 +498,10 @@ mod tests {
             r#"{"always":null,"other name":1,"pair":[true,"x"],"more":[1,{}]}"#
         ));
         assert!(
-            !leaf(r#"{"other name":1,"pair":[true,"x"]}"#),
-            "it lacks one"
+            leaf(r#"{"other name":1,"pair":[true,"x"]}"#),
+            "absent is null"
         );
+        assert!(!leaf(r#"{"always":1,"pair":[true,"x"]}"#), "it lacks one");
         assert!(
             !leaf(r#"{"always":"1","other name":1,"pair":[true,"x"]}"#),
             "of another kind"
