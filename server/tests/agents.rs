@@ -698,7 +698,10 @@ async fn facts_are_kept_cleaned_and_what_was_dropped_is_a_gap_with_its_reason() 
         host.record.hostname,
         "</title><script>alert(1)</script>\u{FFFD}"
     );
-    assert_eq!(host.facts.unwrap().os.unwrap(), "Debian \u{FFFD}[31m12");
+    assert_eq!(
+        host.facts.clone().unwrap().os.unwrap(),
+        "Debian \u{FFFD}[31m12"
+    );
     let digest = agent.hello(&site).await.ok().unwrap().facts_digest;
     assert_eq!(
         digest,

@@ -442,7 +442,7 @@ async fn connections_are_kept_cleaned_and_rubbish_changes_nothing() {
     }]);
     send(&site, &mut agent, record).await;
     let host = site.ops.live.host_by_node(&agent.node_id).unwrap();
-    let kept = host.connections.unwrap();
+    let kept = host.connections.clone().unwrap();
     assert_eq!(kept.flows[0].local.to_string(), "10.0.0.1");
     assert_eq!(kept.flows[0].client_ports, [4, 5]);
     assert_eq!((kept.flows.len(), kept.left_out), (1, 4));
@@ -460,7 +460,7 @@ async fn connections_are_kept_cleaned_and_rubbish_changes_nothing() {
     ]);
     send(&site, &mut agent, record).await;
     let host = site.ops.live.host_by_node(&agent.node_id).unwrap();
-    assert_eq!(host.connections.unwrap(), kept);
+    assert_eq!(host.connections.clone().unwrap(), kept);
     assert!(host.servers.is_empty());
 }
 

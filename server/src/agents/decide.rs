@@ -3,6 +3,8 @@
 //! Called by local commands and by the node's page. Each takes the id of the agent or of its node, has its event in the
 //! same transaction, and is effective at once: a revoked agent's sessions end before this returns.
 
+use std::sync::Arc;
+
 use domain::access::Action;
 use domain::fleet::ServerState;
 
@@ -18,7 +20,7 @@ use crate::people::service::Caller;
 ///
 /// # Errors
 /// Not allowed, no such agent, one that does not wait, or the database.
-pub async fn approve(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsError> {
+pub async fn approve(ops: &Ops, who: &Caller, id: &str) -> Result<Arc<HostLive>, OpsError> {
     let host = find(ops, id)?;
     if host.record.state != HostState::Pending {
         return Err(OpsError::Conflict(format!(
@@ -34,7 +36,7 @@ pub async fn approve(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsE
 ///
 /// # Errors
 /// Not allowed, no such agent, or the database.
-pub async fn revoke(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsError> {
+pub async fn revoke(ops: &Ops, who: &Caller, id: &str) -> Result<Arc<HostLive>, OpsError> {
     let host = find(ops, id)?;
     decide(ops, who, &host, HostState::Revoked, "agent revoked").await?;
     Ok(host)
@@ -44,7 +46,7 @@ pub async fn revoke(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsEr
 ///
 /// # Errors
 /// Not allowed, no such node, or the database.
-pub async fn remove(ops: &Ops, who: &Caller, id: &str) -> Result<HostLive, OpsError> {
+pub async fn remove(ops: &Ops, who: &Caller, id: &str) -> Result<Arc<HostLive>, OpsError> {
     who.may(Action::RetireNodes)?;
     if let Some(node) = ops.live.node(id)
         && let Some(server) = &node.server
@@ -70,7 +72,7 @@ async fn remove_server(
     who: &Caller,
     node: &NodeLive,
     server: &ServerRecord,
-) -> Result<HostLive, OpsError> {
+) -> Result<Arc<HostLive>, OpsError> {
     let is_told = server.facts.state != ServerState::Gone;
     if is_told && node.host.record.state == HostState::Active {
         return Err(OpsError::Conflict(format!(
@@ -93,7 +95,7 @@ async fn remove_server(
     Ok(node.host.clone())
 }
 
-fn find(ops: &Ops, id: &str) -> Result<HostLive, OpsError> {
+fn find(ops: &Ops, id: &str) -> Result<Arc<HostLive>, OpsError> {
     let found = ops
         .live
         .host_by_id(id)

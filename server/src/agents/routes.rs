@@ -269,8 +269,10 @@ async fn accept(
             series::writer::SERIES_MAX
         ));
     }
+    // Nobody else may hold it, or it is copied to be changed.
+    drop(host);
     let monotonic = ops.clock.monotonic();
-    let next_interval_ms = ops.live.update(host.record.no, |live| {
+    let next_interval_ms = ops.live.update(session.host_no, |live| {
         live.last_report = Some(monotonic);
         live.last_report_at_ms = Some(now.0);
         live.skew_ms = Some(ingest::skew_ms(now.0, &report));

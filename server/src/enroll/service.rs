@@ -397,12 +397,13 @@ async fn replaced(
         )));
     }
     let fresh = new_record(token, request, old.record.no, old.record.enrolled_at_ms);
+    let old = old.record.clone();
     let host = HostRecord {
-        id: old.record.id,
-        node_id: old.record.node_id,
-        node_name: old.record.node_name,
-        placed_by: old.record.placed_by,
-        suggested: old.record.suggested,
+        id: old.id,
+        node_id: old.node_id,
+        node_name: old.node_name,
+        placed_by: old.placed_by,
+        suggested: old.suggested,
         ..fresh
     };
     fleet_store::replace_key(tx, &host).await?;

@@ -136,7 +136,8 @@ impl HostLive {
 
 #[derive(Debug, Default)]
 struct Tables {
-    by_no: BTreeMap<i64, HostLive>,
+    /// Shared with whoever reads one: only what is read while it changes is copied.
+    by_no: BTreeMap<i64, Arc<HostLive>>,
     no_by_node: HashMap<String, i64>,
     no_by_host: HashMap<String, i64>,
     /// (number of the host, key) of each server's node.
@@ -147,7 +148,7 @@ struct Tables {
 #[derive(Debug, Clone)]
 pub struct NodeLive {
     /// Its host.
-    pub host: HostLive,
+    pub host: Arc<HostLive>,
     /// The server, unless it is the host itself.
     pub server: Option<Arc<ServerRecord>>,
 }
@@ -244,6 +245,7 @@ impl Live {
         let mut tables = self.write();
         match tables.by_no.get_mut(&record.no) {
             Some(host) => {
+                let host = Arc::make_mut(host);
                 host.facts = record.facts.as_ref().map(crate::agents::ingest::facts);
                 host.record = record;
                 host.version += 1;
@@ -271,7 +273,7 @@ impl Live {
     /// Changes a host; gives what `change` gives, `None` when there is no such host.
     pub fn update<T>(&self, no: i64, change: impl FnOnce(&mut HostLive) -> T) -> Option<T> {
         let mut tables = self.write();
-        let host = tables.by_no.get_mut(&no)?;
+        let host = Arc::make_mut(tables.by_no.get_mut(&no)?);
         host.version += 1;
         let before_ms = host.last_report_at_ms;
         let result = change(host);
@@ -288,6 +290,7 @@ impl Live {
         let mut tables = self.write();
         let tables = &mut *tables;
         if let Some(host) = tables.by_no.get_mut(&no) {
+            let host = Arc::make_mut(host);
             host.version += 1;
             for server in changed {
                 let key = server.facts.key.clone();
@@ -306,6 +309,7 @@ impl Live {
         if let Some((no, key)) = tables.server_by_node.remove(node_id)
             && let Some(host) = tables.by_no.get_mut(&no)
         {
+            let host = Arc::make_mut(host);
             host.version += 1;
             host.servers.remove(&key);
         }
@@ -317,17 +321,17 @@ impl Live {
         let mut tables = self.write();
         let no = tables.host_no(node_id);
         if let Some(host) = no.and_then(|no| tables.by_no.get_mut(&no)) {
-            host.watched_until = Monotonic(now.0 + WATCH_MS);
+            Arc::make_mut(host).watched_until = Monotonic(now.0 + WATCH_MS);
         }
     }
 
     /// The host of this number.
-    pub fn host(&self, no: i64) -> Option<HostLive> {
+    pub fn host(&self, no: i64) -> Option<Arc<HostLive>> {
         self.read().by_no.get(&no).cloned()
     }
 
     /// The host with this identity.
-    pub fn host_by_id(&self, host_id: &str) -> Option<HostLive> {
+    pub fn host_by_id(&self, host_id: &str) -> Option<Arc<HostLive>> {
         let tables = self.read();
         tables
             .no_by_host
@@ -344,7 +348,7 @@ impl Live {
     }
 
     /// The host of this node.
-    pub fn host_by_node(&self, node_id: &str) -> Option<HostLive> {
+    pub fn host_by_node(&self, node_id: &str) -> Option<Arc<HostLive>> {
         let tables = self.read();
         tables
             .no_by_node
@@ -408,6 +412,6 @@ impl Tables {
             .insert(host.record.node_id.clone(), host.record.no);
         self.no_by_host
             .insert(host.record.id.clone(), host.record.no);
-        self.by_no.insert(host.record.no, host);
+        self.by_no.insert(host.record.no, Arc::new(host));
     }
 }

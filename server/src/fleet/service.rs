@@ -1,6 +1,7 @@
 //! The console's fleet port: rows, pages and charts from what is live and what is stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use app::backend::Operator;
 use app::error::UiError;
@@ -129,7 +130,7 @@ pub fn find_node(ops: &Ops, node_id: &str) -> Result<NodeLive, OpsError> {
 ///
 /// # Errors
 /// [`OpsError::NotFound`]
-pub fn find_host(ops: &Ops, node_id: &str) -> Result<HostLive, OpsError> {
+pub fn find_host(ops: &Ops, node_id: &str) -> Result<Arc<HostLive>, OpsError> {
     ops.live
         .host_by_node(node_id)
         .ok_or_else(|| OpsError::not_found("node", node_id))
