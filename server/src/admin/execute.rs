@@ -163,14 +163,14 @@ async fn run(ops: &Ops, who: &Caller, command: Command) -> Result<Answer, OpsErr
             Answer::done("", json!({ "id": id }))
         }
         Command::AgentList => agent_list(ops),
-        Command::AgentApprove { id } => decided(
-            &agents::decide::approve(ops, who, &id).await?,
-            HostState::Active,
-        ),
-        Command::AgentRevoke { id } => decided(
-            &agents::decide::revoke(ops, who, &id).await?,
-            HostState::Revoked,
-        ),
+        Command::AgentApprove { id } => {
+            let host = agents::decide::approve(ops, who, &id).await?;
+            decided(&host, HostState::Active)
+        }
+        Command::AgentRevoke { id } => {
+            let host = agents::decide::revoke(ops, who, &id).await?;
+            decided(&host, HostState::Revoked)
+        }
         Command::NodeRemove { id } => {
             let host = agents::decide::remove(ops, who, &id).await?;
             Answer::done("", json!({ "id": host.record.node_id }))

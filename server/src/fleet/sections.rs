@@ -30,7 +30,7 @@ const SOURCES: &[Collector] = &[
 /// No such node, or the database.
 pub async fn view(ops: &Ops, id: &str) -> Result<NodeSections, OpsError> {
     let lists = node_sections(ops, id).await?;
-    let mut outcomes = find_node(ops, id)?.host.record.collectors;
+    let mut outcomes = find_node(ops, id)?.host.record.collectors.clone();
     outcomes.retain(|outcome| SOURCES.contains(&outcome.collector));
     Ok(NodeSections {
         now_ms: ops.clock.now().0,
