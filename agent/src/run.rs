@@ -92,6 +92,8 @@ struct Running {
     next_sample_ms: u64,
     next_send_ms: u64,
     backoff: Backoff,
+    /// A session was lost, and nothing was accepted since.
+    is_renewing: bool,
     batch_max: usize,
     unproved_refusals: u32,
     is_ready_told: bool,
@@ -174,6 +176,7 @@ impl Running {
             next_sample_ms: 0,
             next_send_ms: 0,
             backoff: Backoff::default(),
+            is_renewing: false,
             batch_max: RECORDS_MAX,
             unproved_refusals: 0,
             is_ready_told: false,
@@ -485,6 +488,7 @@ impl Running {
                 self.spool.len()
             ));
         }
+        self.is_renewing = false;
         self.backoff.reset();
         self.unproved_refusals = 0;
         if taken == sent {
@@ -574,7 +578,10 @@ impl Running {
             }
             Refusal::NoSession(words) => {
                 self.session = None;
-                if self.backoff.failures() == 0 {
+                // A server that was gone and is back knows no session: what was waited for is there. Once, lest a server that
+                // forgets each session is asked without end.
+                if !self.is_renewing {
+                    self.is_renewing = true;
                     log::info(format!("beginning a new session ({words})"));
                     self.try_later();
                     self.next_send_ms = clock::boot_ms() + random::jitter() % HELLO_JITTER_MS;

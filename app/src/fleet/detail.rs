@@ -85,6 +85,7 @@ pub fn NodePage() -> impl IntoView {
                 node.await.ok().map(|node| view! { <div class="node-forms">{labels_form(&node, feedback.clone())}{place_form(&node, feedback)}</div> })
             })}
         </Transition>
+        <div class="node-happened">{followed_part(source(), happened)}</div>
     }
     .into_any()
 }
@@ -350,7 +351,7 @@ fn refresh(live: Live, charts: PageData<Asked>, range: Memo<RangeQuery>, crossha
     });
 }
 
-fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
+fn tail(node: &NodeDetail, _: i64) -> AnyView {
     // A server's page says what is its own; the machine has a page, too.
     let facts = node.facts.as_ref().filter(|_| node.server.is_none());
     let runs: &[_] = if node.server.is_none() {
@@ -358,23 +359,27 @@ fn tail(node: &NodeDetail, now_ms: i64) -> AnyView {
     } else {
         &[]
     };
-    let happened = (!node.events.is_empty()).then(|| {
-        let scope = EventsQuery {
-            object: node.row.id.clone(),
-            ..EventsQuery::default()
-        };
-        let events = changes(&node.events, &scope, now_ms);
-        let all = view! { <a class="panel-aside" href=scope.in_range("1y").url()>"All"</a> };
-        view! { <Panel title="Events" id="events" aside=all.into_any()>{events}</Panel> }
-    });
     view! {
         <div class="node-tables">
             {labels::notes(&node.notes_html)}
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
             {collectors(runs)}
-            {happened}
         </div>
     }
     .into_any()
+}
+
+/// What happened, last on the page: it grows while somebody looks.
+fn happened(node: &NodeDetail, now_ms: i64) -> AnyView {
+    if node.events.is_empty() {
+        return ().into_any();
+    }
+    let scope = EventsQuery {
+        object: node.row.id.clone(),
+        ..EventsQuery::default()
+    };
+    let events = changes(&node.events, &scope, now_ms);
+    let all = view! { <a class="panel-aside" href=scope.in_range("1y").url()>"All"</a> };
+    view! { <Panel title="Events" id="events" aside=all.into_any()>{events}</Panel> }.into_any()
 }

@@ -33,9 +33,6 @@ pub const BENCH: Bench = Bench {
     run: bench,
 };
 
-/// The profile made for agents: what hosts get.
-const PROFILE: &str = "agent";
-
 /// How often each program is started for the median of its start.
 const STARTS: usize = 9;
 /// What happens only at the start is over by then: facts, all collectors' first runs.
