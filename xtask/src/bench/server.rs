@@ -2,8 +2,7 @@
 //! scrapes 1,000 targets of as many values.
 //!
 //! The fleet speaks the real protocol over real HTTP on this machine; every report is authenticated and durable before it
-//! is acknowledged. It is enrolled first and measured in a second run, so that a window holds a return of all at once
-//! (hello) and then their reports. The fleet and the targets are other processes: nothing of them is in the figures.
+//! is acknowledged. It is enrolled first and measured in a second run, some time after all have returned at once. The fleet and the targets are other processes: nothing of them is in the figures.
 
 use std::io::{BufReader, Write};
 use std::net::TcpListener;
@@ -33,6 +32,8 @@ const FLEETS: [u32; 3] = [100, 1_000, 10_000];
 /// Targets that Prometheus scrapes, and values of each: what a small host of ours has.
 const TARGETS: u32 = 1_000;
 const VALUES: u32 = 40;
+/// From the return of all until reports are all there is.
+const SETTLE_S: u32 = 20;
 const US: Unit = Unit {
     name: "µs",
     decimals: 0,
@@ -58,8 +59,8 @@ fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
     let load_before = host::load();
     let mut figures = Vec::new();
     let mut notes = vec![
-        "a window begins with all agents returning at once; CPU is divided by the reports acknowledged in it".to_owned(),
-        "p99 is from sending a report to its proved acknowledgement, as the fleet saw it; fleet and server share this machine's cores".to_owned(),
+        format!("a window begins {SETTLE_S} s after all agents returned at once; CPU is divided by the reports due in it"),
+        "p99 is from sending a report to its proved acknowledgement, as the fleet saw it, the return of all included; fleet and server share this machine's cores".to_owned(),
     ];
     let scraped = match &peer {
         Some(found) => windows(options, || scrape(context, options, found))?,
@@ -72,7 +73,7 @@ fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
         }
     };
     for agents in FLEETS {
-        let used = windows(options, || fleet(context, options, &program, agents))?;
+        let used = windows(options, || measured(context, options, &program, agents))?;
         figures.extend(figures_of(agents, &used, &scraped, options));
     }
     let mut circumstances = host::circumstances(context);
@@ -187,7 +188,7 @@ fn figures_of(agents: u32, ours: &[Used], peers: &[Used], options: &Options) -> 
 }
 
 /// A server of its own with a fleet of this size.
-fn fleet(
+fn measured(
     context: &Context,
     options: &Options,
     program: &Path,
@@ -198,69 +199,44 @@ fn fleet(
     let token = server.enroll_token(agents)?;
     let state = scratch.path().join("fleet");
     // Identities are made and all have said hello once.
-    simulate(
-        context,
-        program,
-        &server.url,
-        &state,
-        Some(&token),
-        agents,
-        CADENCE_S,
-    )?;
+    let mut enrolled = simulation(program, &server.url, &state, agents, CADENCE_S);
+    enrolled.env("OPSCENTER_TOKEN", token);
+    process::output(&mut enrolled, &context.interrupt)?;
     let pid = server.pid();
+    let length_s = SETTLE_S + options.window_s + CADENCE_S;
+    let mut command = simulation(program, &server.url, &state, agents, length_s);
+    let mut fleet = Service::start("simulate", &mut command)?;
+    let sleep = |seconds: u32| {
+        let length = Duration::from_secs(u64::from(seconds));
+        context.interrupt.sleep(length)
+    };
+    sleep(SETTLE_S)?;
     let before = meter::cpu(pid)?;
-    let summary = simulate(
-        context,
-        program,
-        &server.url,
-        &state,
-        None,
-        agents,
-        options.window_s,
-    )?;
+    sleep(options.window_s)?;
+    let cpu = meter::cpu(pid)?.saturating_sub(before);
+    let rss_mb = megabytes(pid)?;
+    let summary: Value =
+        fleet.wait_for(&context.interrupt, |line| serde_json::from_str(line).ok())?;
     let number = |name: &str| summary.get(name).and_then(Value::as_f64);
     Ok(Used {
-        cpu: meter::cpu(pid)?.saturating_sub(before),
-        rss_mb: megabytes(pid)?,
-        reports: number("reports_acked").context("the fleet did not say what it sent")?,
+        cpu,
+        rss_mb,
+        reports: f64::from(agents * options.window_s / CADENCE_S),
         p99_ms: number("latency_p99_ms"),
         lost: number("reports_lost").unwrap_or(f64::NAN),
     })
 }
 
-fn simulate(
-    context: &Context,
-    program: &Path,
-    url: &str,
-    state: &Path,
-    token: Option<&str>,
-    agents: u32,
-    seconds: u32,
-) -> anyhow::Result<Value> {
+fn simulation(program: &Path, url: &str, state: &Path, agents: u32, seconds: u32) -> Command {
     let mut command = Command::new(program);
     super::program::without_settings(&mut command);
     command
-        .args([
-            "simulate",
-            "--json",
-            "--server",
-            url,
-            "--agents",
-            &agents.to_string(),
-        ])
-        .args([
-            "--interval",
-            &format!("{CADENCE_S}s"),
-            "--duration",
-            &format!("{seconds}s"),
-            "--state",
-        ])
+        .args(["simulate", "--json", "--server", url])
+        .args(["--agents", &agents.to_string()])
+        .args(["--interval", &format!("{CADENCE_S}s")])
+        .args(["--duration", &format!("{seconds}s"), "--state"])
         .arg(state);
-    if let Some(token) = token {
-        command.env("OPSCENTER_TOKEN", token);
-    }
-    let (_, text) = process::output(&mut command, &context.interrupt)?;
-    serde_json::from_str(&text).with_context(|| format!("the fleet of {agents} said: {text}"))
+    command
 }
 
 fn megabytes(pid: Pid) -> anyhow::Result<f64> {
