@@ -26,10 +26,10 @@ const COUNT_SHIFTS = () => {
   }).observe({ type: "layout-shift", buffered: true });
 };
 
-/** Where the parts of the page begin, also of those out of view; lists are last because they grow and shrink. */
+/** Where the parts of the page begin, also of those out of view; not of lists, which grow and shrink, nor of what is below: the browser anchors its scrolling there. */
 const placesOf = (page: Page) =>
   page.evaluate(() =>
-    [...document.querySelectorAll("main :is(h1, h2, dl.values, figure.chart)")].filter((element) => !element.closest(".node-lists")).map(
+    [...document.querySelectorAll("main :is(h1, h2, dl.values, figure.chart)")].filter((element) => !element.closest(".node-lists, .node-forms, .node-happened")).map(
       (element) => `${element.id || element.className || element.textContent}: ${Math.round(element.getBoundingClientRect().top + window.scrollY)}`,
     ),
   );
