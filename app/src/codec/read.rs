@@ -250,10 +250,14 @@ impl<'a> SeqAccess<'a> for Fields<'a> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Misread> {
-        match self.names.next().map(|name| self.object.get(*name)) {
-            Some(Some(value)) => seed.deserialize(Reader(value)).map(Some),
-            Some(None) => Ok(seed.deserialize(Reader(&Value::Null)).ok()),
-            None => Ok(None),
+        let Some(name) = self.names.next() else {
+            return Ok(None);
+        };
+        let value = self.object.get(*name);
+        // Called in one place only: it may be compiled into here.
+        match seed.deserialize(Reader(value.unwrap_or(&Value::Null))) {
+            Err(_) if value.is_none() => Ok(None),
+            read => read.map(Some),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::clusters::view::{ClusterSummary, SilenceRow};
 use crate::codec::page_data;
 use crate::events::view::EventsQuery;
 use crate::live::Live;
-use crate::page::{Followed, Loaded, follow, followed, slug_of_path};
+use crate::page::{Followed, follow, followed, slug_of_path};
 use crate::ui::{
     Banner, CountBar, EmptyState, Icon, Meter, PageHeader, Panel, StatusBadge, StatusMark, Tone,
 };
@@ -23,8 +23,8 @@ use crate::{format, installed, url};
 /// `/`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let data = page_data(|| (), |()| api::load_overview(None));
-    follow(|| LiveTopic::Overview { system: None });
+    let source = followed_overview(Signal::stored(None));
+    let data = source.data;
     let live = expect_context::<Live>();
     Effect::new(move |_| {
         let keep = |now: &Overview| installed::remember(&now.counts.sentence(), now.now_ms);
@@ -37,24 +37,27 @@ pub fn OverviewPage() -> impl IntoView {
             }),
         }
     });
-    followed(source(data), title, page)
+    followed(source, title, page)
 }
 
 /// `/systems/{slug}`
 #[component]
 pub fn SystemPage() -> impl IntoView {
     let slug = slug_of_path();
-    let data = page_data(move || slug.get(), |slug| api::load_overview(Some(slug)));
-    follow(move || LiveTopic::Overview {
-        system: Some(slug.get()),
-    });
-    followed(source(data), title, page)
+    let system = Signal::derive(move || Some(slug.get()));
+    followed(followed_overview(system), title, page)
 }
 
-fn source(data: Loaded<Overview>) -> Followed<Overview> {
+/// Loads the overview of one system, or of all, and follows it. One function for all pages that show it: each call of what
+/// it calls would be compiled anew.
+pub fn followed_overview(system: Signal<Option<String>>) -> Followed<Overview> {
     fn slug_of(data: &Overview) -> Option<&str> {
         data.of.as_ref().map(|system| system.slug.as_str())
     }
+    let data = page_data(move || system.get(), api::load_overview);
+    follow(move || LiveTopic::Overview {
+        system: system.get(),
+    });
     Followed {
         data,
         pick: |update: &LiveUpdate, shown: &Overview| match update {

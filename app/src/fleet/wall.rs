@@ -8,17 +8,16 @@ use leptos::leptos_dom::helpers::IntervalHandle;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use super::awake;
+use super::overview::followed_overview;
 use super::parts::{cells, node_link};
-use super::view::{Attention, LiveTopic, LiveUpdate, Overview};
+use super::view::{Attention, Overview};
 use super::words::{badge_words, status_in_sentence};
-use super::{api, awake};
 use crate::clusters::view::ClusterSummary;
-use crate::codec::page_data;
 use crate::live::{Live, Phase};
-use crate::page::{Followed, follow, followed};
+use crate::page::{followed, followed_still};
 use crate::preferences::time_of_day;
 use crate::topology;
-use crate::topology::api::load_topology;
 use crate::topology::view::{TopologyPage, TopologyQuery};
 use crate::ui::{CountBar, StatusBadge, StatusMark};
 use crate::{format, url};
@@ -43,7 +42,7 @@ pub fn WallPage() -> impl IntoView {
             {move || wishes.with(|wishes| wishes.note()).map(|note| view! { <p class="note">{note}</p> })}
             {move || match shown.get() {
                 WallView::Overview => overview(wishes.with(|wishes| wishes.system.clone())),
-                WallView::Topology => topology(wishes.with(|wishes| wishes.system.clone())),
+                WallView::Topology => map(wishes.with(|wishes| wishes.system.clone())),
             }}
         </main>
     }
@@ -152,45 +151,23 @@ fn turns(wishes: Memo<Wishes>) -> ReadSignal<usize> {
 }
 
 fn overview(system: Option<String>) -> AnyView {
-    let topic = LiveTopic::Overview {
-        system: system.clone(),
-    };
-    let data = page_data(move || system.clone(), api::load_overview);
-    follow(move || topic.clone());
-    let source = Followed {
-        data,
-        pick: |update: &LiveUpdate, _: &Overview| match update {
-            LiveUpdate::Overview(next) => Some((**next).clone()),
-            _ => None,
-        },
-        now_ms: |data| data.now_ms,
-    };
+    let source = followed_overview(Signal::stored(system));
     followed(source, |_| "Wallboard".to_owned(), wall).into_any()
 }
 
-fn topology(system: Option<String>) -> AnyView {
+fn map(system: Option<String>) -> AnyView {
     let query = TopologyQuery {
         system: system.unwrap_or_default(),
         ..TopologyQuery::default()
     };
-    let topic = LiveTopic::Topology {
-        query: query.clone(),
+    let source = topology::followed_map(Memo::new(move |_| query.clone()));
+    let view = |data: &TopologyPage| {
+        let live = expect_context::<Live>();
+        let made_at_ms = data.now_ms;
+        let head = move || head(live.now_or(made_at_ms), made_at_ms);
+        view! { {head}<div class="wall-map">{topology::drawing(data)}</div> }.into_any()
     };
-    let data = page_data(move || query.clone(), load_topology);
-    follow(move || topic.clone());
-    let source = Followed {
-        data,
-        pick: |update: &LiveUpdate, _: &TopologyPage| match update {
-            LiveUpdate::Topology(next) => Some((**next).clone()),
-            _ => None,
-        },
-        now_ms: |data| data.now_ms,
-    };
-    let view = |data: &TopologyPage, now_ms| {
-        view! { {head(now_ms, data.now_ms)}<div class="wall-map">{topology::drawing(data)}</div> }
-            .into_any()
-    };
-    followed(source, |_| "Wallboard".to_owned(), view).into_any()
+    followed_still(source, |_| "Wallboard".to_owned(), view).into_any()
 }
 
 fn lost_words() -> AnyView {

@@ -17,4 +17,4 @@ mod words;
 
 #[cfg(feature = "ssr")]
 pub use api::TopologyPort;
-pub use page::{TopologyMapPage, drawing};
+pub use page::{TopologyMapPage, drawing, followed_map};

@@ -21,6 +21,11 @@ pub fn TopologyMapPage() -> impl IntoView {
     provide_context(Hand::of_page(Memo::new(move |_| {
         asked.with(|asked| asked.zoom)
     })));
+    followed_still(followed_map(query), |_| "Topology".to_owned(), page)
+}
+
+/// Loads the map and follows it, unless it is of the past.
+pub fn followed_map(query: Memo<TopologyQuery>) -> Followed<TopologyPage> {
     let data = page_data(move || query.get(), api::load_topology);
     follow(move || {
         let query = query.get();
@@ -29,19 +34,14 @@ pub fn TopologyMapPage() -> impl IntoView {
             .is_none()
             .then_some(LiveTopic::Topology { query })
     });
-    let pick = |update: &LiveUpdate, now: &TopologyPage| match update {
-        LiveUpdate::Topology(next) if next.query == now.query => Some((**next).clone()),
-        _ => None,
-    };
-    followed_still(
-        Followed {
-            data,
-            pick,
-            now_ms: |data| data.now_ms,
+    Followed {
+        data,
+        pick: |update: &LiveUpdate, now: &TopologyPage| match update {
+            LiveUpdate::Topology(next) if next.query == now.query => Some((**next).clone()),
+            _ => None,
         },
-        |_| "Topology".to_owned(),
-        page,
-    )
+        now_ms: |data| data.now_ms,
+    }
 }
 
 fn page(data: &TopologyPage) -> AnyView {
