@@ -398,7 +398,8 @@ async fn a_system_has_its_own_overview() {
         "{heading:?}"
     );
     assert!(bank.body.contains("vault-1") && !bank.body.contains("till-1"));
-    assert!(bank.body.contains("q=system:bank"));
+    assert!(bank.body.contains("/nodes?q=system:bank"));
+    assert!(bank.body.contains("/clusters?q=system:bank"));
     let none = get("/systems/nothing").await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
 }

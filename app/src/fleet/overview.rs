@@ -85,7 +85,7 @@ fn page(data: &Overview, now_ms: i64) -> AnyView {
         {systems(&data.systems)}
         <div class="overview">
             {attention(data, now_ms)}
-            {clusters(&data.clusters)}
+            {clusters(data)}
             {capacity(data)}
             {changes(data, now_ms)}
         </div>
@@ -290,7 +290,8 @@ fn attention_row(row: &AttentionRow, now_ms: i64) -> AnyView {
     .into_any()
 }
 
-fn clusters(rows: &[ClusterSummary]) -> AnyView {
+fn clusters(data: &Overview) -> AnyView {
+    let rows = &data.clusters;
     if rows.is_empty() {
         return ().into_any();
     }
@@ -301,7 +302,9 @@ fn clusters(rows: &[ClusterSummary]) -> AnyView {
         .iter()
         .map(|row| cluster_row(row, several_systems))
         .collect();
-    let all = view! { <a class="panel-aside" href="/clusters">"All"</a> };
+    // On a system's page these are its own.
+    let href = url::with_query("/clusters", &[("q", &of_system(data))]);
+    let all = view! { <a class="panel-aside" href=href>"All"</a> };
     view! { <Panel title="Clusters" id="clusters" aside=all.into_any()><ul class="clusters">{rows}</ul></Panel> }
         .into_any()
 }
