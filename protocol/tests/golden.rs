@@ -43,6 +43,12 @@ fn golden(name: &str, fresh: &[u8], auth: Option<String>) -> (Vec<u8>, Option<St
     (bytes, stored["oc-auth"].as_str().map(str::to_owned))
 }
 
+/// What agents sent before samples were packed, and may have in their spools; then what they send today.
+fn before_and_now(name: &str, fresh: &[u8]) -> [Vec<u8>; 2] {
+    let (before, _) = golden(name, &[], None);
+    [before, same_bytes(&format!("{name}_packed"), fresh)]
+}
+
 /// The stored bytes, which are those that are sent today.
 fn same_bytes(name: &str, fresh: &[u8]) -> Vec<u8> {
     let (stored, _) = golden(name, fresh, None);
@@ -115,20 +121,21 @@ fn hello_and_its_answer() {
 fn report_and_its_answer() {
     let keys = hello_answered().1;
     let fresh = wire::encode(&report());
-    let (_, auth) = golden("report", &fresh, Some(report_auth().format()));
-    let stored = same_bytes("report", &fresh);
+    let (_, auth) = golden("report_packed", &fresh, Some(report_auth().format()));
     assert_eq!(auth, Some(report_auth().format()));
-    let (opened, records) = Report::open(&stored).unwrap();
-    assert_eq!(opened, report());
-    assert_eq!(records, [full_record(), least_record()]);
-    let facts: Facts = wire::decode("facts", records[0].facts.as_deref().unwrap()).unwrap();
-    assert_eq!(facts, support::facts());
+    for stored in before_and_now("report", &fresh) {
+        let (_, records) = Report::open(&stored).unwrap();
+        assert_eq!(records, [full_record(), least_record()]);
+        let facts: Facts = wire::decode("facts", records[0].facts.as_deref().unwrap()).unwrap();
+        assert_eq!(facts, support::facts());
+    }
 
     let fresh = wire::encode(&report_answer());
     let sealed = keys.seal_answer(200, &report_auth().mac, &fresh);
-    let (_, auth) = golden("report_answer", &fresh, Some(sealed.clone()));
-    let stored = same_bytes("report_answer", &fresh);
+    // It answers these bytes of the report, so that its code is another than before.
+    let (_, auth) = golden("report_answer_packed", &fresh, Some(sealed.clone()));
     assert_eq!(auth, Some(sealed));
+    let stored = same_bytes("report_answer", &fresh);
     assert_eq!(
         wire::decode::<ReportAnswer>("report answer", &stored).unwrap(),
         report_answer()
@@ -138,10 +145,11 @@ fn report_and_its_answer() {
 /// Added with product packs and the graph of connections.
 #[test]
 fn record_with_servers_and_connections() {
-    let stored = same_bytes("record_servers", &wire::encode(&servers_record()));
-    let record: Record = wire::decode("record", &stored).unwrap();
-    assert_eq!(record, servers_record());
-    let sections = record.sections.unwrap();
+    for stored in before_and_now("record_servers", &wire::encode(&servers_record())) {
+        let record: Record = wire::decode("record", &stored).unwrap();
+        assert_eq!(record, servers_record());
+    }
+    let sections = servers_record().sections.unwrap();
     let told: Servers = wire::decode("servers", &sections[0].body).unwrap();
     assert_eq!(told, servers());
     let told: Connections = wire::decode("connections", &sections[1].body).unwrap();
@@ -159,10 +167,10 @@ fn connections_with_a_rate() {
 /// Added with the spool on disk, which outlives a boot.
 #[test]
 fn report_from_an_earlier_boot() {
-    let stored = same_bytes("report_earlier_boots", &wire::encode(&earlier_report()));
-    let (opened, _) = Report::open(&stored).unwrap();
-    assert_eq!(opened, earlier_report());
-    assert_eq!(opened.boots().collect::<Vec<_>>(), [Some([0x0b; 16]), None]);
+    for stored in before_and_now("report_earlier_boots", &wire::encode(&earlier_report())) {
+        let (opened, _) = Report::open(&stored).unwrap();
+        assert_eq!(opened.boots().collect::<Vec<_>>(), [Some([0x0b; 16]), None]);
+    }
     let beyond = Report {
         earlier_boots: Some(vec![EarlierBoot {
             boot_id: [1; 16],
@@ -176,10 +184,11 @@ fn report_from_an_earlier_boot() {
 /// Added with the lists and with what `agent.toml` suggests.
 #[test]
 fn sections_and_suggestions() {
-    let stored = same_bytes("record_sections", &wire::encode(&sections_record()));
-    let record: Record = wire::decode("record", &stored).unwrap();
-    assert_eq!(record, sections_record());
-    let bodies: Vec<Vec<u8>> = record
+    for stored in before_and_now("record_sections", &wire::encode(&sections_record())) {
+        let record: Record = wire::decode("record", &stored).unwrap();
+        assert_eq!(record, sections_record());
+    }
+    let bodies: Vec<Vec<u8>> = sections_record()
         .sections
         .unwrap()
         .into_iter()
@@ -247,10 +256,15 @@ fn every_stored_message_is_looked_at() {
         "hello_answer_sections.json",
         "hello_suggested.json",
         "record_sections.json",
+        "record_sections_packed.json",
         "record_servers.json",
+        "record_servers_packed.json",
         "report.json",
         "report_answer.json",
+        "report_answer_packed.json",
         "report_earlier_boots.json",
+        "report_earlier_boots_packed.json",
+        "report_packed.json",
         "server_proof.json",
     ];
     assert_eq!(names, known, "a file without a test proves nothing");

@@ -178,6 +178,34 @@ fn what_is_no_integer_is_refused_by_the_name_of_its_message() {
     );
 }
 
+#[test]
+fn packed_samples_that_end_within_a_number_or_are_too_large_are_refused() {
+    let packed = |bytes: &[u8]| {
+        open_encoded(record_with(|encoder| {
+            encoder.bytes(bytes).unwrap();
+        }))
+    };
+    assert_eq!(packed(&[]), Ok(1));
+    assert_eq!(packed(&[2, 10]), Ok(1));
+    assert_eq!(
+        packed(&[2]),
+        Err("record: group `` ends in half a sample".to_owned())
+    );
+    let largest = [&[2][..], &[0xff; 9], &[1]].concat();
+    assert_eq!(packed(&largest), Ok(1));
+    for broken in [
+        vec![2, 0x80],
+        [&[2][..], &[0xff; 9], &[2]].concat(),
+        [&[2][..], &[0x80; 10], &[0]].concat(),
+    ] {
+        let error = packed(&broken).unwrap_err();
+        assert!(
+            error.starts_with("record is malformed"),
+            "{broken:?}: {error}"
+        );
+    }
+}
+
 /// Lengths that promise more than follows, and nests that would end a stack, cost nothing.
 #[test]
 #[allow(

@@ -11,9 +11,14 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{QueryBuilder, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Sqlite};
 
 use crate::error::StoreError;
+
+mod write;
+
+use write::WriteConnection;
+pub use write::WriteTx;
 
 /// The files of `migrations/`, as the build script lists them.
 mod files {
@@ -104,7 +109,7 @@ pub enum DbError {
 #[derive(Debug, Clone)]
 pub struct Db {
     path: PathBuf,
-    write: SqlitePool,
+    write: WriteConnection,
     read: SqlitePool,
 }
 
@@ -131,26 +136,26 @@ impl Db {
             .pragma("journal_size_limit", "67108864")
             .pragma("mmap_size", "0")
             .optimize_on_close(false, None);
-        let write = SqlitePoolOptions::new()
+        let first = SqlitePoolOptions::new()
             .max_connections(1)
-            // A file cannot be hung up on; asking each time costs a thread's turn.
-            .test_before_acquire(false)
             .connect_with(options.clone())
             .await
             .map_err(open_error)?;
-        check_version(&write).await.map_err(open_error)??;
-        copy_before_migration(path, &write, migrations).await?;
-        migrate(path, &write, migrations).await?;
-        make_shrinkable(&write).await.map_err(open_error)?;
+        check_version(&first).await.map_err(open_error)??;
+        copy_before_migration(path, &first, migrations).await?;
+        migrate(path, &first, migrations).await?;
+        make_shrinkable(&first).await.map_err(open_error)?;
+        let write = first.acquire().await.map_err(open_error)?.detach();
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // A file cannot be hung up on; asking each time costs a thread's turn.
             .test_before_acquire(false)
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(open_error)?;
         Ok(Self {
             path: path.to_owned(),
-            write,
+            write: WriteConnection::new(write),
             read,
         })
     }
@@ -173,29 +178,14 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        let begun = match self.write.begin_with(BEGIN).await {
-            // Where the disk is full SQLite ends a transaction by itself. sqlx does not notice, finds nothing to roll back
-            // and takes the connection for busy for ever: another one is needed.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                tracing::warn!(
-                    "a connection was lost to a transaction that failed; opening another"
-                );
-                match self.write.acquire().await {
-                    Ok(stuck) => drop(stuck.close().await),
-                    Err(error) => tracing::warn!(%error, "it cannot be closed"),
-                }
-                self.write.begin_with(BEGIN).await
-            }
-            begun => begun,
-        };
+    pub async fn write(&self) -> Result<WriteTx, StoreError> {
+        let begun = self.write.begin().await;
         begun.map_err(StoreError::doing("beginning to write"))
     }
 
     /// Where the statements of [`Db::write_at_once`] are written, with `; ` between them.
     pub fn statements() -> QueryBuilder<Sqlite> {
-        QueryBuilder::new("BEGIN IMMEDIATE; ")
+        WriteConnection::statements()
     }
 
     /// Runs [`Db::statements`] as one transaction in one turn of the connection's thread: each turn is two wake-ups, which
@@ -203,19 +193,8 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be written; then nothing was.
-    pub async fn write_at_once(
-        &self,
-        mut statements: QueryBuilder<Sqlite>,
-    ) -> Result<(), sqlx::Error> {
-        statements.push("; COMMIT");
-        let mut connection = self.write.acquire().await?;
-        let done = statements.build().execute(&mut *connection).await;
-        if let Err(error) = done {
-            // Where the disk is full SQLite has ended the transaction by itself, and this finds none.
-            let _none = sqlx::query("ROLLBACK").execute(&mut *connection).await;
-            return Err(error);
-        }
-        Ok(())
+    pub async fn write_at_once(&self, statements: QueryBuilder<Sqlite>) -> Result<(), sqlx::Error> {
+        self.write.run(statements).await
     }
 
     /// Closes all connections; the write-ahead log is folded in.
@@ -415,9 +394,7 @@ impl Db {
     /// Sets a pragma of the writing connection, so that a test can make SQLite itself refuse.
     #[doc(hidden)]
     pub async fn pragma_for_tests(&self, pragma: &str) {
-        let set = sqlx::query(sqlx::AssertSqlSafe(pragma))
-            .execute(&self.write)
-            .await;
+        let set = self.write.pragma(pragma).await;
         debug_assert!(set.is_ok());
     }
 }

@@ -3,6 +3,7 @@
 pub mod enroll;
 pub mod hello;
 pub mod report;
+mod samples;
 pub mod section;
 
 use minicbor::{Decode, Encode};

@@ -96,6 +96,7 @@ pub struct Group {
     pub instance: String,
     /// Metric number, stored value, metric number, stored value … Integers at each metric's own precision.
     #[n(1)]
+    #[cbor(with = "super::samples")]
     pub values: Vec<i64>,
 }
 

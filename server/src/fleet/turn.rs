@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlx::{Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::db::WriteTx;
 use crate::error::StoreError;
 
 /// Whose turn it is.
@@ -33,7 +33,7 @@ impl Turn {
     /// When the database refuses; memory is told nothing.
     pub async fn commit(
         self,
-        tx: Transaction<'static, Sqlite>,
+        tx: WriteTx,
         doing: &'static str,
         tell: impl FnOnce() + Send + 'static,
     ) -> Result<(), StoreError> {

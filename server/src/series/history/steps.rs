@@ -63,7 +63,7 @@ pub async fn carry_out(
     }
 }
 
-async fn commit(tx: sqlx::Transaction<'static, sqlx::Sqlite>) -> Result<Outcome, StoreError> {
+async fn commit(tx: crate::db::WriteTx) -> Result<Outcome, StoreError> {
     tx.commit()
         .await
         .map_err(StoreError::doing("committing history"))?;

@@ -1,0 +1,210 @@
+//! The one connection that writes a database, and whose turn it is.
+//!
+//! Not a pool of one: a pool asks the connection at each release whether it is well, and each question is two wake-ups of
+//! threads, as much as a small commit. Invariants: what was begun and not committed is undone before anything else is
+//! written, also when whoever began it was cancelled, and also where SQLite ended it by itself (a full disk).
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, QueryBuilder, Sqlite};
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+#[derive(Debug)]
+pub(super) struct Writing {
+    connection: SqliteConnection,
+    /// A transaction was begun, and is not known to have ended.
+    is_begun: bool,
+}
+
+type Held = OwnedMappedMutexGuard<Option<Writing>, Writing>;
+
+/// The connection, or nothing any more once it is closed.
+#[derive(Debug, Clone)]
+pub(super) struct WriteConnection(Arc<Mutex<Option<Writing>>>);
+
+impl Writing {
+    async fn undo(&mut self) {
+        if self.is_begun {
+            // Where the disk is full SQLite has ended it by itself, and this finds none.
+            let _none = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+            self.is_begun = false;
+        }
+    }
+}
+
+impl WriteConnection {
+    pub fn new(connection: SqliteConnection) -> Self {
+        Self(Arc::new(Mutex::new(Some(Writing {
+            connection,
+            is_begun: false,
+        }))))
+    }
+
+    /// Waits for its turn. Nothing is begun then.
+    async fn hold(&self) -> Result<Held, sqlx::Error> {
+        let held = self.0.clone().lock_owned().await;
+        let mut held =
+            OwnedMutexGuard::try_map(held, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)?;
+        held.undo().await;
+        Ok(held)
+    }
+
+    pub async fn begin(&self) -> Result<WriteTx, sqlx::Error> {
+        let mut held = self.hold().await?;
+        held.is_begun = true;
+        let mut tx = WriteTx {
+            held,
+            of: self.clone(),
+        };
+        sqlx::query(BEGIN).execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
+    pub fn statements() -> QueryBuilder<Sqlite> {
+        QueryBuilder::new(format!("{BEGIN}; "))
+    }
+
+    pub async fn run(&self, mut statements: QueryBuilder<Sqlite>) -> Result<(), sqlx::Error> {
+        statements.push("; COMMIT");
+        let mut held = self.hold().await?;
+        held.is_begun = true;
+        statements.build().execute(&mut held.connection).await?;
+        held.is_begun = false;
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        let taken = self.0.lock().await.take();
+        if let Some(writing) = taken
+            && let Err(error) = writing.connection.close().await
+        {
+            tracing::warn!(%error, "a database was not closed in good order");
+        }
+    }
+
+    #[doc(hidden)]
+    pub async fn pragma(&self, pragma: &str) -> Result<(), sqlx::Error> {
+        let mut held = self.hold().await?;
+        let set = sqlx::query(sqlx::AssertSqlSafe(pragma.to_owned()));
+        set.execute(&mut held.connection).await.map(|_| ())
+    }
+}
+
+/// A transaction that writes. Undone when it is dropped without [`WriteTx::commit`].
+#[derive(Debug)]
+pub struct WriteTx {
+    held: Held,
+    of: WriteConnection,
+}
+
+impl WriteTx {
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing of it was written.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("COMMIT").execute(&mut *self).await?;
+        self.held.is_begun = false;
+        Ok(())
+    }
+}
+
+impl Deref for WriteTx {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.held.connection
+    }
+}
+
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.held.connection
+    }
+}
+
+impl Drop for WriteTx {
+    /// Whoever writes next undoes it first; so that readers need not wait for that, it is done at once where it can be.
+    fn drop(&mut self) {
+        if !self.held.is_begun {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let of = self.of.clone();
+            runtime.spawn(async move { of.hold().await.map(drop) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    async fn connection() -> WriteConnection {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let writing = WriteConnection::new(options.connect().await.unwrap());
+        let mut made = WriteConnection::statements();
+        made.push("CREATE TABLE t (a INTEGER NOT NULL)");
+        writing.run(made).await.unwrap();
+        writing
+    }
+
+    async fn insert(tx: &mut SqliteConnection) {
+        sqlx::query("INSERT INTO t VALUES (1)")
+            .execute(tx)
+            .await
+            .unwrap();
+    }
+
+    async fn count(writing: &WriteConnection) -> i64 {
+        let mut tx = writing.begin().await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM t")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_is_undone() {
+        let writing = connection().await;
+        let mut dropped = writing.begin().await.unwrap();
+        insert(&mut dropped).await;
+        drop(dropped);
+        assert_eq!(count(&writing).await, 0);
+        let mut kept = writing.begin().await.unwrap();
+        insert(&mut kept).await;
+        kept.commit().await.unwrap();
+        assert_eq!(count(&writing).await, 1);
+    }
+
+    #[tokio::test]
+    async fn statements_are_one_transaction_and_one_that_fails_leaves_nothing_open() {
+        let writing = connection().await;
+        let mut broken = WriteConnection::statements();
+        broken.push("INSERT INTO t VALUES (1); INSERT INTO t VALUES (NULL)");
+        writing.run(broken).await.unwrap_err();
+        assert_eq!(count(&writing).await, 0);
+        let mut whole = WriteConnection::statements();
+        whole.push("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
+        writing.run(whole).await.unwrap();
+        assert_eq!(count(&writing).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_is_no_obstacle() {
+        let writing = connection().await;
+        let mut tx = writing.begin().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+        drop(tx);
+        assert_eq!(count(&writing).await, 0);
+        writing.close().await;
+        let closed = writing.begin().await.unwrap_err();
+        assert!(matches!(closed, sqlx::Error::PoolClosed), "{closed}");
+    }
+}
