@@ -59,12 +59,19 @@ pub fn programs(context: &Context) -> anyhow::Result<()> {
     build_agent(context)
 }
 
-/// The agent has a profile of its own, made for size: it lies beside the server as if it had not.
+/// The agent has a profile of its own, made for size, and its libc inside: it lies beside the server as if it had not.
 pub fn build_agent(context: &Context) -> anyhow::Result<()> {
     let mut command = cargo(&context.workspace, "build");
     command.args(["--profile", "agent", "-p", "agent"]);
+    let mut built = context.workspace.target.clone();
+    if let Some(target) = setup::static_target(context) {
+        // What little C there is (ring's) calls nothing of libc: any C compiler will do.
+        command.env(format!("CC_{}", target.replace('-', "_")), "cc");
+        command.args(["--target", &target]);
+        built.push(target);
+    }
     process::run(&mut command, &context.interrupt)?;
-    let built = context.workspace.target.join("agent").join(AGENT);
+    let built = built.join("agent").join(AGENT);
     let released = program(context, AGENT);
     std::fs::create_dir_all(context.workspace.target.join("release"))
         .and_then(|()| std::fs::copy(&built, &released))

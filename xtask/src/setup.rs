@@ -61,7 +61,24 @@ pub fn for_real_fleet(context: &Context) {
     }
 }
 
+/// The target of the released agent: libc inside, so that it runs on every Linux of this architecture. `None`, and said,
+/// where this Rust has none and it cannot be had.
+pub fn static_target(context: &Context) -> Option<String> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    match install_target(context, &target, "the agent that runs on every Linux") {
+        Ok(()) => Some(target),
+        Err(error) => {
+            eprintln!("{error:#}; the agent will need this machine's libc, or a newer one");
+            None
+        }
+    }
+}
+
 fn install_wasm_target(context: &Context) -> anyhow::Result<()> {
+    install_target(context, WASM_TARGET, "the console")
+}
+
+fn install_target(context: &Context, target: &str, needed_by: &str) -> anyhow::Result<()> {
     // The folder is looked at rather than rustup asked: not every Rust comes from rustup.
     let (_, sysroot) = process::output(
         Command::new("rustc")
@@ -69,21 +86,17 @@ fn install_wasm_target(context: &Context) -> anyhow::Result<()> {
             .current_dir(&context.workspace.root),
         &context.interrupt,
     )?;
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(WASM_TARGET)
-        .is_dir()
-    {
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(target);
+    if libraries.is_dir() {
         return Ok(());
     }
-    eprintln!("installing Rust's target {WASM_TARGET} (needed by the console)");
+    eprintln!("installing Rust's target {target} (needed by {needed_by})");
     let mut command = Command::new("rustup");
     command
-        .args(["target", "add", WASM_TARGET])
+        .args(["target", "add", target])
         .current_dir(&context.workspace.root);
-    process::run(&mut command, &context.interrupt).with_context(|| {
-        format!("the Rust target {WASM_TARGET} is needed; install it and try again")
-    })
+    process::run(&mut command, &context.interrupt)
+        .with_context(|| format!("the Rust target {target} is needed; install it and try again"))
 }
 
 /// `npm ci` when the lock file is not the one that was installed. The stamp lies inside
