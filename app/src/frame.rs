@@ -159,7 +159,7 @@ fn UserMenu() -> impl IntoView {
 #[component]
 fn ZoneSwitch() -> impl IntoView {
     let location = use_location();
-    let here = move || location.pathname.get() + &location.search.get();
+    let here = move || url::whole(&location.pathname.get(), &location.search.get());
     let zone = Preferences::of_page().zone;
     let value = NodeRef::<leptos::html::Input>::new();
     // Only the browser knows how far its clock is from UTC.
@@ -193,7 +193,7 @@ pub fn ThemeSwitch(
     theme: Theme,
 ) -> impl IntoView {
     let location = use_location();
-    let here = move || location.pathname.get() + &location.search.get();
+    let here = move || url::whole(&location.pathname.get(), &location.search.get());
     let buttons = Theme::ALL.map(|choice| {
         let icon = match choice {
             Theme::System => "monitor",
@@ -303,7 +303,10 @@ fn Lost(data_at_ms: Option<i64>, age_ms: i64, retry_in_s: u32) -> impl IntoView 
 #[component]
 fn SignedOut() -> impl IntoView {
     let location = use_location();
-    let here = location.pathname.get_untracked() + &location.search.get_untracked();
+    let here = url::whole(
+        &location.pathname.get_untracked(),
+        &location.search.get_untracked(),
+    );
     Effect::new(|_| installed::forget());
     view! {
         <Banner tone=Tone::Warning>

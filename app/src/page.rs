@@ -3,15 +3,15 @@
 //! Pages load through a blocking resource, so that server and browser render the same first view. What comes over the
 //! live line then replaces the data; views are patched in place, so nothing that has focus is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_params_map};
 
 use crate::account::view::PageContext;
-use crate::codec::PageData;
+use crate::codec::{Held, JsonText, PageData, Part};
 use crate::error::UiError;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::live::{Live, steady_now_ms};
@@ -88,108 +88,140 @@ pub struct Followed<T: Send + Sync + 'static> {
 }
 
 /// Renders `data` and keeps it current; `view` gets the data and the server's clock, once a second.
-pub fn followed<T>(
+pub fn followed<T: Held>(
     source: Followed<T>,
     title: fn(&T) -> String,
     view: fn(&T, i64) -> AnyView,
-) -> impl IntoView
-where
-    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
-{
-    let Followed { data, pick, now_ms } = source;
-    let live = expect_context::<Live>();
-    let context = expect_context::<Context>();
-    view! {
-        <Transition fallback=Loading>
-            {move || Suspend::new(async move {
-                match data.await {
-                    Err(error) => Either::Left(view! { <Problem error /> }),
-                    Ok(first) => {
-                        context.focus_heading();
-                        let title = title(&first);
-                        // Counted references: the old view may still render while the next data loads.
-                        let shown = ArcRwSignal::new(first);
-                        keep_current(live, shown.clone(), pick, now_ms);
-                        Either::Right(view! {
-                            <Title text=title />
-                            {move || shown.with(|data| view(data, live.now_or(now_ms(data))))}
-                        })
-                    }
-                }
-            })}
-        </Transition>
-    }
-    .into_any()
+) -> AnyView {
+    show(source, Some(title), view, true)
 }
 
 /// As [`followed`], for pages that say no ages: rendered again only when their data changes.
-pub fn followed_still<T>(
+pub fn followed_still<T: Held>(
     source: Followed<T>,
     title: fn(&T) -> String,
     view: fn(&T) -> AnyView,
-) -> impl IntoView
-where
-    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
-{
-    let Followed { data, pick, now_ms } = source;
-    let live = expect_context::<Live>();
-    let context = expect_context::<Context>();
-    view! {
-        <Transition fallback=Loading>
-            {move || Suspend::new(async move {
-                match data.await {
-                    Err(error) => Either::Left(view! { <Problem error /> }),
-                    Ok(first) => {
-                        context.focus_heading();
-                        let title = title(&first);
-                        // Counted references: the old view may still render while the next data loads.
-                        let shown = ArcRwSignal::new(first);
-                        keep_current(live, shown.clone(), pick, now_ms);
-                        Either::Right(view! {
-                            <Title text=title />
-                            {move || shown.with(view)}
-                        })
-                    }
-                }
-            })}
-        </Transition>
-    }
-    .into_any()
+) -> AnyView {
+    show(source, Some(title), move |data, _| view(data), false)
 }
 
 /// A further part of a page whose data [`followed`] shows already: no title, no problem of its own.
-pub fn followed_part<T>(source: Followed<T>, view: fn(&T, i64) -> AnyView) -> impl IntoView
-where
-    T: Clone + Send + Sync + serde::Serialize + for<'de> serde::Deserialize<'de> + 'static,
-{
-    let Followed { data, pick, now_ms } = source;
+pub fn followed_part<T: Held>(source: Followed<T>, view: fn(&T, i64) -> AnyView) -> AnyView {
+    show(source, None, view, true)
+}
+
+/// What is done with data whose type only the page knows.
+trait Look: Send + Sync {
+    fn problem(&self, part: &Part) -> Option<UiError>;
+    /// Has the whole page this title? `None` for a part of a page.
+    fn title(&self, part: &Part) -> Option<String>;
+    fn view(&self, part: &Part, now_ms: i64) -> AnyView;
+    fn pick(&self, update: &LiveUpdate, shown: &Part) -> Option<Part>;
+    fn now_ms(&self, part: &Part) -> i64;
+}
+
+struct LookAt<T, V> {
+    title: Option<fn(&T) -> String>,
+    view: V,
+    pick: fn(&LiveUpdate, &T) -> Option<T>,
+    now_ms: fn(&T) -> i64,
+}
+
+fn data_of<T: Held>(part: &Part) -> Option<&T> {
+    part.get::<Result<T, UiError>>()?.as_ref().ok()
+}
+
+impl<T: Held, V: Fn(&T, i64) -> AnyView + Send + Sync> Look for LookAt<T, V> {
+    fn problem(&self, part: &Part) -> Option<UiError> {
+        part.get::<Result<T, UiError>>()?.as_ref().err().cloned()
+    }
+
+    fn title(&self, part: &Part) -> Option<String> {
+        Some(self.title?(data_of(part)?))
+    }
+
+    fn view(&self, part: &Part, now_ms: i64) -> AnyView {
+        match data_of(part) {
+            Some(data) => (self.view)(data, now_ms),
+            None => ().into_any(),
+        }
+    }
+
+    fn pick(&self, update: &LiveUpdate, shown: &Part) -> Option<Part> {
+        let next = (self.pick)(update, data_of(shown)?)?;
+        Some(Part::of(Ok::<T, UiError>(next)))
+    }
+
+    fn now_ms(&self, part: &Part) -> i64 {
+        data_of(part).map_or(0, self.now_ms)
+    }
+}
+
+fn show<T: Held>(
+    source: Followed<T>,
+    title: Option<fn(&T) -> String>,
+    view: impl Fn(&T, i64) -> AnyView + Send + Sync + 'static,
+    is_ageing: bool,
+) -> AnyView {
+    let is_page = title.is_some();
+    let look = LookAt {
+        title,
+        view,
+        pick: source.pick,
+        now_ms: source.now_ms,
+    };
+    show_part(source.data.part, Arc::new(look), is_page, is_ageing)
+}
+
+/// Of these there is one for all pages.
+fn show_part(
+    data: Resource<Part, JsonText>,
+    look: Arc<dyn Look>,
+    is_page: bool,
+    is_ageing: bool,
+) -> AnyView {
     let live = expect_context::<Live>();
+    let context = expect_context::<Context>();
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                data.await.ok().map(|first| {
+        <Transition fallback=move || is_page.then(|| view! { <Loading /> })>
+            {move || {
+                let look = look.clone();
+                Suspend::new(async move {
+                    let first = data.await;
+                    if let Some(error) = look.problem(&first) {
+                        return is_page.then(|| view! { <Problem error /> }.into_any());
+                    }
+                    let title = look.title(&first).map(|text| {
+                        context.focus_heading();
+                        view! { <Title text /> }
+                    });
+                    // Counted references: the old view may still render while the next data loads.
                     let shown = ArcRwSignal::new(first);
-                    keep_current(live, shown.clone(), pick, now_ms);
-                    move || shown.with(|data| view(data, live.now_or(now_ms(data))))
+                    keep_current(live, shown.clone(), look.clone());
+                    let content = move || shown.with(|part| {
+                        let made_at = look.now_ms(part);
+                        look.view(part, if is_ageing { live.now_or(made_at) } else { made_at })
+                    });
+                    Some((title, content).into_any())
                 })
-            })}
+            }}
         </Transition>
     }
     .into_any()
 }
 
-fn keep_current<T: Send + Sync + 'static>(
-    live: Live,
-    shown: ArcRwSignal<T>,
-    pick: fn(&LiveUpdate, &T) -> Option<T>,
-    now_ms: fn(&T) -> i64,
-) {
-    let seed = shown.clone();
-    Effect::new(move |_| live.set_clock(seed.with_untracked(now_ms), steady_now_ms()));
+fn keep_current(live: Live, shown: ArcRwSignal<Part>, look: Arc<dyn Look>) {
+    let (seed, clock) = (shown.clone(), look.clone());
+    Effect::new(move |_| {
+        live.set_clock(
+            seed.with_untracked(|part| clock.now_ms(part)),
+            steady_now_ms(),
+        );
+    });
     Effect::new(move |_| {
         let next = live
             .latest()
-            .and_then(|update| shown.with_untracked(|now| pick(&update, now)));
+            .and_then(|update| shown.with_untracked(|now| look.pick(&update, now)));
         if let Some(next) = next {
             shown.set(next);
         }
@@ -230,7 +262,10 @@ pub fn Problem(
 ) -> impl IntoView {
     expect_context::<Context>().focus_heading();
     let location = use_location();
-    let here = location.pathname.get_untracked() + &location.search.get_untracked();
+    let here = url::whole(
+        &location.pathname.get_untracked(),
+        &location.search.get_untracked(),
+    );
     let heading = match &error {
         UiError::SignedOut => "You are signed out",
         UiError::Forbidden(_) => "Not allowed",

@@ -35,6 +35,15 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     url
 }
 
+/// A path with its query, which the router gives without the `?` before it.
+pub fn whole(path: &str, search: &str) -> String {
+    if search.is_empty() {
+        path.to_owned()
+    } else {
+        [path, "?", search.trim_start_matches('?')].concat()
+    }
+}
+
 /// The page of a node.
 pub fn node(id: &str) -> String {
     format!("/nodes/{}", encode(id))
@@ -70,6 +79,9 @@ mod tests {
             with_query("/nodes", &[("q", "status:a,b name:*%3A")]),
             "/nodes?q=status:a,b%20name:*%253A"
         );
+        assert_eq!(whole("/nodes", "q=a&page=2"), "/nodes?q=a&page=2");
+        assert_eq!(whole("/nodes", "?q=a"), "/nodes?q=a");
+        assert_eq!(whole("/nodes", ""), "/nodes");
         assert_eq!(node("n1/../x"), "/nodes/n1%2F..%2Fx");
         assert_eq!(login("/nodes?q=1"), "/login?next=%2Fnodes%3Fq%3D1");
     }

@@ -10,6 +10,7 @@ use super::view::{ClusterCharts, ClusterDetail, NamedValue, RoleGroup};
 use crate::codec::{PageData, page_data};
 use crate::error::UiError;
 use crate::events::view::EventsQuery;
+use crate::fleet::peers::peers;
 use crate::fleet::view::{LiveTopic, LiveUpdate, RangeQuery};
 use crate::fleet::{
     ChartsOf, Crosshair, cells, changes, charts_without_files, node_link, notes, range_picker,
@@ -296,5 +297,5 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
             view! { <a class="panel-aside" href=format!("{}/events", url::cluster(slug))>"All"</a> };
         view! { <Panel title="What changed" id="changes" aside=more.into_any()>{list}</Panel> }
     });
-    view! { <div class="node-tables">{notes}{versions}{happened}</div> }.into_any()
+    view! { <div class="node-tables">{peers(&cluster.peers)}{notes}{versions}{happened}</div> }.into_any()
 }

@@ -4,6 +4,7 @@ use domain::fleet::silence::{self, Scope};
 use domain::fleet::{ClusterForm, ClusterKind, Liveness, RollUp, Status};
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::peers::Peers;
 use crate::fleet::view::{Change, Chart, Chip, ClusterCell, EventRow, FilterProblem};
 
 /// A cluster in a list, on the overview, and at the head of its page.
@@ -137,6 +138,9 @@ pub struct ClusterDetail {
     pub silences: Vec<SilenceRow>,
     /// The last things that happened.
     pub events: Vec<Change>,
+    /// Clusters and peers outside that call it or are called by it.
+    #[serde(default)]
+    pub peers: Peers,
 }
 
 /// Nodes that a cluster's page lists; all of them are in the list of nodes.

@@ -10,6 +10,7 @@ use super::charts::charts;
 use super::crosshair::{ChartsOf, Crosshair};
 use super::labels::{self, labels_form};
 use super::parts::{changes, node_badge};
+use super::peers::peers;
 use super::place::place_form;
 use super::range::range_picker;
 use super::resources::{collectors, filesystems, interfaces};
@@ -362,6 +363,7 @@ fn tail(node: &NodeDetail, _: i64) -> AnyView {
     view! {
         <div class="node-tables">
             {labels::notes(&node.notes_html)}
+            {peers(&node.peers)}
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
             {collectors(runs)}

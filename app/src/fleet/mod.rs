@@ -15,6 +15,7 @@ mod list;
 mod lists;
 mod overview;
 mod parts;
+pub mod peers;
 mod place;
 pub mod query;
 mod range;

@@ -5,7 +5,7 @@ use domain::fleet::Status;
 use leptos::prelude::*;
 
 use super::api;
-use super::parts::{self, cells, node_link, reported};
+use super::parts::{self, cells, node_link, since};
 use super::view::{
     Attention, AttentionRow, CapacityRow, LiveTopic, LiveUpdate, NodesQuery, Overview, SystemRow,
 };
@@ -15,9 +15,7 @@ use crate::codec::page_data;
 use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, follow, followed, slug_of_path};
-use crate::ui::{
-    Banner, CountBar, EmptyState, Icon, Meter, PageHeader, Panel, StatusBadge, StatusMark, Tone,
-};
+use crate::ui::{CountBar, EmptyState, Icon, Meter, PageHeader, Panel, StatusBadge, StatusMark};
 use crate::{format, installed, url};
 
 /// `/`
@@ -81,7 +79,6 @@ fn page(data: &Overview, now_ms: i64) -> AnyView {
     view! {
         {head(data)}
         {headline(data)}
-        {silences(data)}
         {systems(&data.systems)}
         <div class="overview">
             {attention(data, now_ms)}
@@ -146,7 +143,7 @@ fn headline(data: &Overview) -> AnyView {
     let counts = &data.counts;
     let content = match counts.all_well() {
         Some(sentence) => {
-            view! { <StatusMark status=Status::Ok /><span>{sentence}</span> }.into_any()
+            view! { <StatusMark status=Status::Ok /><span>{sentence}</span>{full(data)} }.into_any()
         }
         None => {
             let parts: Vec<_> = counts
@@ -167,24 +164,17 @@ fn headline(data: &Overview) -> AnyView {
     view! { <p class="headline" aria-live="polite" data-status=counts.worst().as_str()>{content}</p> }.into_any()
 }
 
-/// Many at once are said above everything else: what to look for is one thing.
-fn silences(data: &Overview) -> AnyView {
-    data.attention
+/// What is nearly full while every status is OK: one that reads only this line knows it.
+fn full(data: &Overview) -> Vec<AnyView> {
+    let of_system = of_system(data);
+    data.full
         .iter()
-        .filter_map(|finding| match finding {
-            Attention::Silence(silence) => Some(silence),
-            Attention::Cluster { .. } | Attention::Node(_) => None,
+        .map(|(words, filter)| {
+            let filter = format!("{of_system} {filter}");
+            let href = NodesQuery::of_filter(filter.trim_start().to_owned()).url();
+            view! { <a class="headline-part" data-status="warning" href=href><StatusMark status=Status::Warning />{words.clone()}</a> }.into_any()
         })
-        .map(|silence: &SilenceRow| {
-            let (words, href) = (silence.sentence(), silence.url());
-            view! {
-                <Banner tone=Tone::Warning>
-                    <bdi>{words}</bdi>". "<a href=href>"Show them"</a>
-                </Banner>
-            }
-        })
-        .collect_view()
-        .into_any()
+        .collect()
 }
 
 fn systems(rows: &[SystemRow]) -> AnyView {
@@ -211,10 +201,8 @@ fn systems(rows: &[SystemRow]) -> AnyView {
     view! { <ul class="systems" aria-label="Systems">{rows}</ul> }.into_any()
 }
 
+/// Always there: problems that come and go move nothing below them.
 fn attention(data: &Overview, now_ms: i64) -> AnyView {
-    if data.attention.is_empty() {
-        return ().into_any();
-    }
     let rows: Vec<_> = data
         .attention
         .iter()
@@ -231,12 +219,19 @@ fn attention(data: &Overview, now_ms: i64) -> AnyView {
     let more = (data.attention_more > 0).then(|| {
         let words = format!("{} more", format::count(u64::from(data.attention_more)));
         let href = url::with_query("/nodes", &[("q", &of_system(data)), ("sort", "status")]);
-        view! { <a class="panel-more" href=href>{words}</a> }
+        view! { <li><a class="panel-more" href=href>{words}</a></li> }
+    });
+    let none = rows.is_empty().then(|| {
+        let words = if data.full.is_empty() {
+            "Nothing needs attention."
+        } else {
+            "No node has a problem; what is nearly full is named above."
+        };
+        view! { <li class="panel-text">{words}</li> }
     });
     view! {
         <Panel title="Needs attention" id="attention">
-            <ul class="attention">{rows}</ul>
-            {more}
+            <ul class="attention">{none}{rows}{more}</ul>
         </Panel>
     }
     .into_any()
@@ -256,9 +251,9 @@ fn silence_row(silence: &SilenceRow, now_ms: i64) -> AnyView {
         <li class="attention-row">
             <StatusBadge status=Status::Unknown />
             <a class="node-link" href=silence.url()>{words}</a>
-            <span class="attention-reason">"Silent together: likely network or server."</span>
+            <span class="attention-reason"><bdi>{silence.sentence()}</bdi></span>
             <span class="attention-place"><bdi>{place}</bdi></span>
-            <span class="attention-age">{reported(Some(silence.since_ms), now_ms)}</span>
+            <span class="attention-age">{since(Some(silence.since_ms), now_ms)}</span>
         </li>
     }
     .into_any()
@@ -284,7 +279,7 @@ fn attention_row(row: &AttentionRow, now_ms: i64) -> AnyView {
             {node_link(&row.id, &row.name)}
             <span class="attention-reason"><bdi>{row.reason.clone().unwrap_or_default()}</bdi></span>
             <span class="attention-place"><a href=url::cluster(&row.cluster)><bdi>{row.cluster.clone()}</bdi></a></span>
-            <span class="attention-age">{reported(row.last_report_at_ms, now_ms)}</span>
+            <span class="attention-age">{since(row.since_ms, now_ms)}</span>
         </li>
     }
     .into_any()

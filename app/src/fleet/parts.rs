@@ -33,6 +33,11 @@ pub fn reported(at_ms: Option<i64>, now_ms: i64) -> AnyView {
     }
 }
 
+/// How long it has been so; nothing where nobody knows.
+pub fn since(at_ms: Option<i64>, now_ms: i64) -> Option<AnyView> {
+    at_ms.map(|at_ms| view! { <Age at_ms now_ms /> }.into_any())
+}
+
 /// Nodes as squares; the list is their equivalent for the keyboard, so a cell is a link like any other.
 pub fn cells(nodes: &[ClusterCell]) -> AnyView {
     let cells: Vec<_> = nodes

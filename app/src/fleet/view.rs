@@ -8,6 +8,7 @@ use crate::clusters::view::{
     ClusterDetail, ClusterSummary, ClustersPage, ClustersQuery, SilenceRow,
 };
 use crate::events::view::EventsQuery;
+use crate::fleet::peers::Peers;
 use crate::topology::view::{TopologyPage, TopologyQuery};
 
 /// One node in a list, and the head of its page. Values are `None` where unknown: null is never zero.
@@ -51,6 +52,9 @@ pub struct NodeRow {
     pub reason: Option<String>,
     /// Server's wall clock at the last accepted report.
     pub last_report_at_ms: Option<i64>,
+    /// Since when it is not fine, by the server's wall clock; for the server alone.
+    #[serde(skip)]
+    pub since_ms: Option<i64>,
     /// Seconds between reports as configured.
     pub interval_s: u32,
     /// Latest values.
@@ -107,6 +111,10 @@ pub struct Overview {
     pub of: Option<SystemRow>,
     /// All nodes that count, by status.
     pub counts: StatusCounts,
+    /// What is nearly full although no status tells it, such as "disk above 95 % on 1 host", each with the filter that
+    /// lists it.
+    #[serde(default)]
+    pub full: Vec<(String, String)>,
     /// What is wrong, one line a finding, worst first, at most 20.
     pub attention: Vec<Attention>,
     /// Findings beyond those 20.
@@ -155,8 +163,8 @@ pub struct AttentionRow {
     pub liveness: Liveness,
     /// Why.
     pub reason: Option<String>,
-    /// Server's wall clock at the last accepted report.
-    pub last_report_at_ms: Option<i64>,
+    /// Since when, by the server's wall clock.
+    pub since_ms: Option<i64>,
 }
 
 /// A system on the overview.
@@ -476,6 +484,9 @@ pub struct NodeDetail {
     pub may_approve: bool,
     /// The last things that happened to it.
     pub events: Vec<Change>,
+    /// Who calls it, and whom it calls.
+    #[serde(default)]
+    pub peers: Peers,
 }
 
 /// What was found and waits for a decision.

@@ -240,10 +240,13 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
         || view! { <li class="wall-problem">{format!("and {} more", format::count(more))}</li> },
     );
     let problems = if problems.is_empty() {
-        let words = data
+        let mut words = data
             .counts
             .all_well()
             .unwrap_or_else(|| "No nodes yet".to_owned());
+        for (full, _) in &data.full {
+            words = [&words, ", ", full].concat();
+        }
         view! { <p class="wall-well">{words}</p> }.into_any()
     } else {
         view! { <ul class="wall-problems" aria-label="Needs attention">{problems}{more}</ul> }
@@ -275,7 +278,7 @@ fn problem(finding: &Attention, now_ms: i64) -> AnyView {
         .into_any(),
         Attention::Node(row) => {
             let age = row
-                .last_report_at_ms
+                .since_ms
                 .map(|at_ms| format!(" · {}", format::age(now_ms, at_ms)));
             view! {
                 <StatusBadge status=row.status text=badge_words(row.status, row.liveness) />

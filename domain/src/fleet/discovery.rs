@@ -36,6 +36,15 @@ pub enum ServerChange {
 }
 
 impl ServerChange {
+    /// Verbs of what a server that is not fine begins to be so with.
+    pub const TROUBLES: [&'static str; 5] = [
+        "server appeared",
+        "server stopped",
+        "server failed",
+        "server vanished",
+        "health probe failed",
+    ];
+
     /// As in the log, past tense.
     pub fn verb(&self) -> &'static str {
         match self {
@@ -178,6 +187,16 @@ mod tests {
         assert_eq!(verbs(Some(&gone), &runs), ["server started"]);
         let ill = server(Running, 7, "10.1", Some(false));
         assert_eq!(verbs(Some(&ill), &runs), ["health probe answered"]);
+        for worse in [&gone, &ill, &server(Stopped, 7, "10.1", None)] {
+            for before in [None, Some(&runs)] {
+                let told = verbs(before, worse);
+                assert!(
+                    told.iter()
+                        .any(|verb| ServerChange::TROUBLES.contains(verb)),
+                    "{told:?}"
+                );
+            }
+        }
         assert_eq!(
             server_changes(Some(&runs), &ill)[0].detail(),
             "Its health probe answers 503."

@@ -9,6 +9,7 @@ mod rollup;
 mod sections;
 mod server;
 pub mod silence;
+mod since;
 mod status;
 mod tags;
 mod then;
@@ -30,6 +31,7 @@ pub use server::{
     server_liveness, server_status,
 };
 pub use silence::{Scope, Seen, Silence, silences};
+pub use since::{HostDates, host_since, own_since, own_status, server_since};
 pub use status::{Status, status_of};
 pub use tags::{
     GivenTags, TAGS_MAX, Tags, given_tags, merged_tags, read_tag, read_tag_name, read_tags,

@@ -321,8 +321,10 @@ async fn confirm(ops: &Ops, session: &Session, host: &HostLive) -> Result<(), Op
                 Some(HostState::Quarantined),
             )
             .await?;
+            let now_ms = ops.clock.now().0;
             ops.live.update(host.record.no, |host| {
-                host.record.state = HostState::Quarantined
+                host.record.state = HostState::Quarantined;
+                host.quarantined_at_ms = Some(now_ms);
             });
             refuse_unwanted(HostState::Quarantined)
         }

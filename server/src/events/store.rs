@@ -168,6 +168,26 @@ fn record(row: &sqlx::sqlite::SqliteRow) -> EventRecord {
     }
 }
 
+/// When one of these last happened to a node, if any did.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_of(
+    pool: &SqlitePool,
+    node_id: &str,
+    verbs: &[&str],
+) -> Result<Option<i64>, StoreError> {
+    let verbs = serde_json::Value::from(verbs.to_vec()).to_string();
+    sqlx::query_scalar(
+        "SELECT at_ms FROM event WHERE node_id = $1 AND verb IN (SELECT value FROM json_each($2)) ORDER BY seq DESC LIMIT 1",
+    )
+    .bind(node_id)
+    .bind(verbs)
+    .fetch_optional(pool)
+    .await
+    .map_err(StoreError::doing("reading when something last happened"))
+}
+
 /// Whose entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {

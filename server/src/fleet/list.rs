@@ -547,6 +547,7 @@ pub mod tests {
             liveness: Liveness::Live,
             reason: None,
             last_report_at_ms: None,
+            since_ms: None,
             interval_s: 10,
             now: Headline::default(),
         }

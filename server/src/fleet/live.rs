@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::event::Budget;
-use domain::fleet::{Admission, Facts, Liveness, Observation, liveness};
+use domain::fleet::{
+    Admission, Facts, HostDates, Liveness, Observation, ServerChange, Status, liveness, own_status,
+};
 use domain::metric::Metric;
 use domain::time::Monotonic;
 use domain::topology::HostConnections;
 use protocol::v1::section::KIND_CONNECTIONS;
+use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use super::recent::Recent;
@@ -20,6 +23,7 @@ use super::store::{self, HostRecord, HostState};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::StoreError;
+use crate::events::store::last_of;
 use crate::series::SeriesKey;
 
 /// A page that follows a node renews its wish at least this often.
@@ -46,6 +50,8 @@ pub struct HostLive {
     pub last_report_at_ms: Option<i64>,
     /// Did that report say goodbye?
     pub goodbye: bool,
+    /// When two machines were found to use its identity, where they were.
+    pub quarantined_at_ms: Option<i64>,
     /// Latest value of every series that the last record held.
     pub values: BTreeMap<SeriesKey, i64>,
     /// Its processor use of the last minutes.
@@ -73,6 +79,7 @@ impl HostLive {
             last_report: None,
             last_report_at_ms: None,
             goodbye: false,
+            quarantined_at_ms: None,
             values: BTreeMap::new(),
             recent: Recent::default(),
             event_budgets: BTreeMap::new(),
@@ -91,6 +98,32 @@ impl HostLive {
             interval_s: self.record.interval_s,
         };
         liveness(seen, now)
+    }
+
+    /// What its state is dated by.
+    pub fn dates(&self, now: Monotonic) -> HostDates {
+        HostDates {
+            liveness: self.liveness(now),
+            enrolled_at_ms: self.record.enrolled_at_ms,
+            last_report_at_ms: self.last_report_at_ms,
+            quarantined_at_ms: self.quarantined_at_ms,
+        }
+    }
+
+    /// Reads out of the log since when it and its servers are in trouble: a restart of ours is no news about them.
+    async fn date(&mut self, state: &SqlitePool) -> Result<(), StoreError> {
+        if self.record.state == HostState::Quarantined {
+            let node_id = &self.record.node_id;
+            self.quarantined_at_ms = last_of(state, node_id, &["agent quarantined"]).await?;
+        }
+        for server in self.servers.values_mut() {
+            if own_status(&server.facts) == Status::Ok {
+                continue;
+            }
+            let since_ms = last_of(state, &server.node_id, &ServerChange::TROUBLES).await?;
+            Arc::make_mut(server).since_ms = since_ms;
+        }
+        Ok(())
     }
 
     /// Name for people: the one given, else the one its owner suggests, else the host name.
@@ -200,6 +233,7 @@ impl Live {
                 host.goodbye = cursor.goodbye;
                 host.values = latest.remove(&host.record.no).unwrap_or_default();
             }
+            host.date(state.read()).await?;
             tables.insert(host);
         }
         Ok(Self {

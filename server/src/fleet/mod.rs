@@ -12,6 +12,7 @@ pub mod list_export;
 pub mod live;
 pub mod markdown;
 pub mod overview;
+pub mod peers;
 mod recent;
 pub mod rows;
 mod search;

@@ -6,6 +6,8 @@ use app::clusters::view::ClusterSummary;
 use app::fleet::view::{
     Attention, AttentionRow, Capacity, CapacityRow, NodeRow, Overview, StatusCounts, SystemRow,
 };
+use app::format;
+use app::ui::MeterLevel;
 use domain::fleet::{Status, roll_up};
 
 use super::clusters::service::by_status_worst_first;
@@ -63,6 +65,7 @@ pub async fn overview(ops: &Ops, system: Option<&str>) -> Result<Overview, OpsEr
         now_ms: ops.clock.now().0,
         of,
         counts: StatusCounts(counting(&rows).counts),
+        full: full(&rows),
         attention,
         attention_more,
         systems,
@@ -131,7 +134,7 @@ fn attention_row(row: &NodeRow) -> AttentionRow {
         status: row.status,
         liveness: row.liveness,
         reason: row.reason.clone(),
-        last_report_at_ms: row.last_report_at_ms,
+        since_ms: row.since_ms,
     }
 }
 
@@ -158,6 +161,27 @@ fn systems(clusters: &[ClusterSummary]) -> Vec<SystemRow> {
         .collect();
     systems.sort_by_key(|system| system.status);
     systems
+}
+
+/// What a meter of the page marks as full, in words. No status tells it, so whoever reads that all is OK is told here.
+fn full(rows: &[NodeRow]) -> Vec<(String, String)> {
+    let hosts = || rows.iter().filter(|row| row.kind == "host" && is_seen(row));
+    let of = |what: &str, ratio: fn(&NodeRow) -> Option<f64>| {
+        let is_full = |row: &&NodeRow| ratio(row).map(MeterLevel::of) == Some(MeterLevel::Full);
+        let count = hosts().filter(is_full).count() as u64;
+        (count > 0).then(|| {
+            let hosts = format::plural(count, "host", "hosts");
+            let words = format!("{what} above 95{}% on {hosts}", format::THIN);
+            (words, format!("kind:host {what}>=95"))
+        })
+    };
+    [
+        of("disk", |row| row.now.disk_used_ratio),
+        of("memory", |row| row.now.memory_used_ratio),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Where the fleet is nearest to its limits; silent nodes do not count, their values are old. Of hosts alone: disks,

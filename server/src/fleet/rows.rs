@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use app::fleet::view::{Headline, NodeRow};
-use domain::fleet::{Admission, Liveness, Status, server_liveness, server_status, status_of};
+use domain::fleet::{
+    Admission, Liveness, Status, host_since, server_liveness, server_since, server_status,
+    status_of,
+};
 use domain::metric::Metric;
 use domain::time::Monotonic;
 
@@ -48,6 +51,7 @@ pub fn host_row(host: &HostLive, now: Monotonic) -> NodeRow {
         liveness,
         reason: reason(host, liveness),
         last_report_at_ms: host.last_report_at_ms,
+        since_ms: host_since(host.dates(now)),
         interval_s: host.record.interval_s,
         now: headline(host),
     }
@@ -162,6 +166,11 @@ pub fn server_row(host: &HostLive, server: &ServerRecord, now: Monotonic) -> Nod
         },
         reason,
         last_report_at_ms: host.last_report_at_ms,
+        since_ms: if server.admission == Admission::New {
+            Some(server.found_at_ms)
+        } else {
+            server_since(host.dates(now), facts, server.since_ms)
+        },
         interval_s: host.record.interval_s,
         now: server_headline(host, server),
     }

@@ -186,6 +186,7 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
             && host.record.state == HostState::Pending
             && authorize(role, Action::RetireNodes).is_ok(),
         events: changes(ops, Scope::Node(id), EVENTS_MAX).await?,
+        peers: super::peers::of_node(ops, &node),
     })
 }
 

@@ -96,7 +96,7 @@ const QUESTIONS: [(Question, Source); 5] = [
         Question {
             key: "probe",
             title: "Health probe",
-            kind: Kind::Span,
+            kind: Kind::Millis,
             least_distance: 0.05,
             absent: "No node has a health probe.",
         },

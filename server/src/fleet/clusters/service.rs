@@ -214,6 +214,7 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
             })
             .collect(),
         events: events::service::changes(ops, Scope::Cluster(slug), EVENTS_MAX).await?,
+        peers: crate::fleet::peers::of_cluster(ops, slug),
     })
 }
 

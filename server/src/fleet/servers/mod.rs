@@ -9,7 +9,9 @@ pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::fleet::{Admission, GivenTags, ServerFacts, ServerState, place, server_changes};
+use domain::fleet::{
+    Admission, GivenTags, ServerFacts, ServerState, own_since, place, server_changes,
+};
 use domain::id::NodeId;
 use domain::time::Timestamp;
 
@@ -155,7 +157,7 @@ fn compare(
     for facts in told {
         let before = missing.remove(&facts.key);
         let now_record = match &before {
-            Some(known) => again(host, known, facts, out_of_reach),
+            Some(known) => again(host, known, facts, out_of_reach, now),
             // A host that tells other servers each time makes no nodes without end.
             None if room == 0 => continue,
             None => {
@@ -195,6 +197,7 @@ fn compare(
             ..known.facts.clone()
         };
         let gone = ServerRecord {
+            since_ms: own_since(Some((&known.facts, known.since_ms)), &facts, now.0),
             facts,
             ..(*known).clone()
         };
@@ -271,6 +274,7 @@ fn first_seen(
         admission: placement.admission,
         tags: GivenTags::new(),
         found_at_ms: now.0,
+        since_ms: own_since(None, &facts, now.0),
         facts,
     }
 }
@@ -288,12 +292,15 @@ fn again(
     known: &ServerRecord,
     facts: ServerFacts,
     out_of_reach: &BTreeMap<String, String>,
+    now: Timestamp,
 ) -> ServerRecord {
+    let since_ms = own_since(Some((&known.facts, known.since_ms)), &facts, now.0);
     let suggests = |facts: &ServerFacts| (facts.cluster.clone(), facts.role.clone());
     let is_moved =
         known.placed_by != PlacedBy::Operator && suggests(&known.facts) != suggests(&facts);
     if !is_moved {
         return ServerRecord {
+            since_ms,
             facts,
             ..known.clone()
         };
@@ -307,6 +314,7 @@ fn again(
             Admission::Ignored => Admission::Ignored,
             Admission::Accepted | Admission::New => placement.admission,
         },
+        since_ms,
         facts,
         ..known.clone()
     }

@@ -58,6 +58,8 @@ pub struct ServerRecord {
     pub tags: GivenTags,
     /// When it was first found, by the server's clock.
     pub found_at_ms: i64,
+    /// Since when it is as it is, by what its agent tells; `None` where nobody knows. Not stored: the log of events has it.
+    pub since_ms: Option<i64>,
     /// As its agent last told it.
     pub facts: ServerFacts,
 }
@@ -107,6 +109,7 @@ fn server(row: &sqlx::sqlite::SqliteRow) -> Result<ServerRecord, StoreError> {
             .ok_or_else(|| corrupt("who placed it is unknown".to_owned()))?,
         tags: crate::fleet::store::given_tags(row.get("tags")).map_err(&corrupt)?,
         found_at_ms: row.get("created_at_ms"),
+        since_ms: None,
         facts: serde_json::from_str(&facts).map_err(|error| corrupt(error.to_string()))?,
         node_id,
     })

@@ -35,6 +35,7 @@ fn node(no: i64, system: &str, cluster: &str, status: Status) -> NodeAt {
             liveness: Liveness::Live,
             reason: None,
             last_report_at_ms: None,
+            since_ms: None,
             interval_s: 10,
             now: Headline::default(),
         },
