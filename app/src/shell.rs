@@ -90,7 +90,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 {assets.wasm.clone().map(|wasm| view! {
                     <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
                 })}
-                {start.map(|script| view! { <script type="module" nonce=nonce>{script}</script> })}
+                {start.map(|script| view! { <script type="module" nonce=nonce>{[&script, MENUS].concat()}</script> })}
                 <MetaTags />
             </head>
             <body>
@@ -133,6 +133,18 @@ pub fn problem_document(assets: &Assets, heading: &str, lines: &[String], back: 
     }
     .to_html()
 }
+
+/// Menus that are `details` close with Escape, which leads back to what opened them, and with a press beside them.
+#[cfg(feature = "ssr")]
+const MENUS: &str = r#"
+const shut = kept => document.querySelectorAll(".list-menu[open], .siblings[open], .range-other[open]").forEach(menu => {
+  if (menu.contains(kept)) return;
+  if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu.open = false;
+});
+addEventListener("click", event => shut(event.target));
+addEventListener("keydown", event => { if (event.key === "Escape") shut(null); });
+"#;
 
 /// Loads the wasm and hands the page over to it. URLs are ours and are written as JSON strings.
 #[cfg(feature = "ssr")]

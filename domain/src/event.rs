@@ -2,6 +2,8 @@
 //!
 //! Pure: called for every "what changed". The log itself keeps every entry; a line leads to all that it stands for.
 
+use crate::fleet::Status;
+
 /// Entries of one kind that follow each other within so long are one burst.
 pub const BURST_GAP_MS: i64 = 5 * 60_000;
 /// Two of a kind are still told one by one.
@@ -73,6 +75,21 @@ pub const NODE_EVENTS_MS: i64 = 10 * 60_000;
 /// its entry, and the number of nodes and of clusters has bounds of its own.
 pub fn is_limited(verb: &str) -> bool {
     !matches!(verb, "node moved" | "server appeared")
+}
+
+/// How bad it is that this happened, or that it is over; `None` for what is neither.
+pub fn severity(verb: &str) -> Option<Status> {
+    Some(match verb {
+        "server failed" | "server vanished" | "health probe failed" | "agent quarantined" => {
+            Status::Critical
+        }
+        "server stopped"
+        | "agent restored from a copy"
+        | "suggestion refused"
+        | "events limited" => Status::Warning,
+        "server started" | "health probe answered" => Status::Ok,
+        _ => return None,
+    })
 }
 
 /// How much a node had written lately.

@@ -9,6 +9,7 @@
 
 mod common;
 
+use app::fleet::view::Attention;
 use axum::http::StatusCode;
 use common::agent::TestAgent;
 use common::{Site, site};
@@ -203,6 +204,48 @@ async fn what_happens_to_a_server_is_told_once_and_its_id_stays() {
         (&node["status"], &node["liveness"]),
         (&"critical".into(), &"missing".into())
     );
+}
+
+#[tokio::test]
+async fn since_when_a_server_is_in_trouble_is_known_over_reports_and_restarts() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    let gone = Server {
+        pid: None,
+        state: 4,
+        ..tomcat()
+    };
+    let since = async |site: &Site| {
+        let rows = server::fleet::rows::rows(&site.ops);
+        let row = rows.iter().find(|row| row.kind == "tomcat").unwrap();
+        let overview = server::fleet::overview::overview(&site.ops, None);
+        let overview = overview.await.unwrap();
+        let told = overview.attention.iter().find_map(|finding| match finding {
+            Attention::Node(node) if node.id == row.id => Some(node.since_ms),
+            _ => None,
+        });
+        assert_eq!(told.flatten(), row.since_ms, "{overview:?}");
+        row.since_ms
+    };
+    let record = told(&mut agent, vec![tomcat()]);
+    send(&site, &mut agent, record).await;
+    assert_eq!(since(&site).await, None, "it is fine");
+    site.clock.advance_ms(5_000);
+    let fell_at_ms = site.ops.clock.now().0;
+    for _ in 0..3 {
+        let record = told(&mut agent, vec![gone.clone()]);
+        send(&site, &mut agent, record).await;
+        assert_eq!(since(&site).await, Some(fell_at_ms));
+        site.clock.advance_ms(5_000);
+    }
+    let record = told(&mut agent, vec![tomcat()]);
+    send(&site, &mut agent, record).await;
+    assert_eq!(since(&site).await, None);
+    let fell_at_ms = site.ops.clock.now().0;
+    let record = told(&mut agent, vec![gone]);
+    send(&site, &mut agent, record).await;
+    let site = site.restart().await;
+    assert_eq!(since(&site).await, Some(fell_at_ms), "the log has it");
 }
 
 #[tokio::test]

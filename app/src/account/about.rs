@@ -59,7 +59,7 @@ fn facts(about: AboutView) -> AnyView {
                     <div><dt>"Version"</dt><dd>{about.version}</dd></div>
                     <div><dt>"Agents’ protocol"</dt><dd>{protocol}</dd></div>
                     <div><dt>"Server key"</dt><dd><code title=about.server_key_fingerprint.clone()>{short}"…"</code><CopyButton text=about.server_key_fingerprint what="fingerprint of the server key" /></dd></div>
-                    <div><dt>"Nodes"</dt><dd>{reporting}</dd></div>
+                    <div><dt>"Hosts"</dt><dd>{reporting}</dd></div>
                     <div><dt>"For programs"</dt><dd><a href="/api/v1/openapi.json" rel="external">"OpenAPI document"</a></dd></div>
                 </dl>
             </Panel>

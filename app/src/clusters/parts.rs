@@ -108,7 +108,11 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
 
 fn tab_links(cluster: &ClusterDetail, here: &'static str) -> AnyView {
     let base = url::cluster(&cluster.summary.slug);
-    let nodes = format!("Nodes {}", format::count(u64::from(cluster.nodes)));
+    // As many as the cluster is said to have; hosts that leave counting to their servers are in the table, too.
+    let nodes = format!(
+        "Nodes {}",
+        format::count(u64::from(cluster.summary.rollup.members))
+    );
     let tabs = [
         ("", "Overview".to_owned()),
         ("/nodes", nodes),

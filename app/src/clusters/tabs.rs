@@ -61,7 +61,19 @@ fn table(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
             format::count(u64::from(cluster.nodes))
         )
     } else {
-        format!("{}.", format::plural(shown as u64, "node", "nodes"))
+        let counting = cluster.summary.rollup.members;
+        let mut words = format::plural(u64::from(counting), "node", "nodes");
+        if cluster.nodes > counting {
+            let others = u64::from(cluster.nodes - counting);
+            words = [
+                &words,
+                ", and ",
+                &format::count(others),
+                " that do not count",
+            ]
+            .concat();
+        }
+        words + "."
     };
     let is_stats = use_query_map().read().get("view").as_deref() == Some("stats");
     let base = format!("{}/nodes", url::cluster(slug));
@@ -150,7 +162,14 @@ fn row(member: &Member, now_ms: i64) -> AnyView {
         .reason
         .clone()
         .map(|reason| view! { <span class="of"><bdi>{reason}</bdi></span> });
-    let uncounted = (!member.counts).then(|| view! { <span class="of">"does not count"</span> });
+    let uncounted = (!member.counts).then(|| {
+        let words = if member.host_name.is_none() && member.reason.is_none() {
+            "does not count: its servers do"
+        } else {
+            "does not count"
+        };
+        view! { <span class="of">{words}</span> }
+    });
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| format::UNKNOWN.to_owned());
     let connections = member
         .connections

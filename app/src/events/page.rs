@@ -14,7 +14,7 @@ use crate::fleet::{actor, node_link};
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::preferences::{Preferences, instant, on_clock};
-use crate::ui::{EmptyState, PageHeader};
+use crate::ui::{EmptyState, PageHeader, StatusMark};
 use crate::{format, url};
 
 type Asked = (EventsQuery, Page);
@@ -317,7 +317,7 @@ fn row(line: &EventLine) -> AnyView {
     view! {
         <li class="event-line" id=format!("e{}", event.seq)>
             <time datetime=format_iso(Timestamp(event.at_ms)) title=instant(event.at_ms)>{time}</time>
-            <span class="event-verb">{event.verb.clone()}</span>
+            <span class="event-verb">{line.severity.map(|status| view! { <StatusMark status /> })}{event.verb.clone()}</span>
             <span class="event-subject">{subject}</span>
             <span class="event-detail"><bdi>{line.detail.clone()}</bdi></span>
             <span class="event-who">{actor(event)}</span>

@@ -1,5 +1,6 @@
 //! What the events page shows: plain data, made by the server, the same on both sides of hydration.
 
+use domain::fleet::Status;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::view::EventRow;
@@ -75,6 +76,9 @@ pub struct EventLine {
     pub detail: String,
     /// Cluster to link to, when it is about one.
     pub cluster: Option<String>,
+    /// How bad it is, or that something bad is over.
+    #[serde(default)]
+    pub severity: Option<Status>,
     /// In the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditDetail>,

@@ -26,7 +26,7 @@ use crate::events::view::EventsQuery;
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part};
 use crate::preferences::network_rate;
-use crate::ui::{Age, CopyButton, Icon, Instant, Meter, Panel, StatusMark};
+use crate::ui::{Age, CopyButton, FormMessage, Icon, Instant, Meter, Panel, StatusMark};
 use crate::{format, url};
 
 /// Between refreshes of charts whose window moves.
@@ -74,6 +74,12 @@ pub fn NodePage() -> impl IntoView {
         now_ms: |node| node.now_ms,
     };
     view! {
+        // The forms are far down on the page: what was refused is said where it begins.
+        <Suspense>
+            {move || Suspend::new(async move {
+                feedback.await.ok().flatten().map(|refused| view! { <FormMessage text=refused.message fields=refused.fields /> })
+            })}
+        </Suspense>
         {followed(source(), |node| node.row.name.clone(), head)}
         <FailedServices node sections />
         {followed_part(source(), about)}

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::view::{NodeDetail, NodesQuery};
 use crate::account::view::FormFeedback;
-use crate::ui::{FormMessage, Panel, TextArea};
+use crate::ui::{Panel, TextArea};
 
 /// The list of nodes with this tag.
 fn tag_url(name: &str, value: &str) -> String {
@@ -64,11 +64,8 @@ pub fn labels_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView
         kept("notes", node.notes.clone()),
     );
     let (tags_error, notes_error) = (feedback.error("tags"), feedback.error("notes"));
-    let message = feedback.message;
-    let message = (!message.is_empty()).then(|| view! { <FormMessage text=message /> });
     view! {
         <Panel title="Tags and notes" id="labels">
-            {message}
             <form class="settings-form" method="post" action=action>
                 <input type="hidden" name="version" value=version />
                 <TextArea name="tags" label="Tags" rows=4 value=values.0 error=tags_error hint="One key=value a line, such as tier=edge. What its agent suggests can be changed or taken out here." />

@@ -143,7 +143,7 @@ fn headline(data: &Overview) -> AnyView {
     let counts = &data.counts;
     let content = match counts.all_well() {
         Some(sentence) => {
-            view! { <StatusMark status=Status::Ok /><span>{sentence}</span>{full(data)} }.into_any()
+            view! { <StatusMark status=Status::Ok /><span>{sentence}</span> }.into_any()
         }
         None => {
             let parts: Vec<_> = counts
@@ -161,10 +161,10 @@ fn headline(data: &Overview) -> AnyView {
             view! { {parts}<span class="headline-total">{total}</span> }.into_any()
         }
     };
-    view! { <p class="headline" aria-live="polite" data-status=counts.worst().as_str()>{content}</p> }.into_any()
+    view! { <p class="headline" aria-live="polite" data-status=counts.worst().as_str()>{content}{full(data)}</p> }.into_any()
 }
 
-/// What is nearly full while every status is OK: one that reads only this line knows it.
+/// What is nearly full, which no status tells: whoever reads only this line knows it.
 fn full(data: &Overview) -> Vec<AnyView> {
     let of_system = of_system(data);
     data.full

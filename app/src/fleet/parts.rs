@@ -12,7 +12,7 @@ use crate::{format, url};
 
 /// A node's name as a link. Names come from hosts: a text node in an element of its own direction.
 pub fn node_link(id: &str, name: &str) -> AnyView {
-    view! { <a class="node-link" href=url::node(id)><bdi>{name.to_owned()}</bdi></a> }.into_any()
+    view! { <a class="node-link" href=url::node(id) title=name.to_owned()><bdi>{name.to_owned()}</bdi></a> }.into_any()
 }
 
 /// A node's status with the word that says most.

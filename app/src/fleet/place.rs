@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::view::NodeDetail;
 use crate::account::view::FormFeedback;
-use crate::ui::{FormMessage, Panel, TextField};
+use crate::ui::{Panel, TextField};
 
 /// The form, for whoever may say so.
 pub fn place_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView {
@@ -19,8 +19,6 @@ pub fn place_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView 
     let kept = |field: &str, now: &str| feedback.kept(field).unwrap_or_else(|| now.to_owned());
     let role = node.row.role.clone().unwrap_or_default();
     let name = node.given_name.clone().unwrap_or_default();
-    let message = (!feedback.message.is_empty())
-        .then(|| view! { <FormMessage text=feedback.message.clone() /> });
     let values = (
         kept("cluster", &node.row.cluster),
         kept("role", &role),
@@ -30,7 +28,6 @@ pub fn place_form(node: &NodeDetail, feedback: Option<FormFeedback>) -> AnyView 
         ["cluster", "role", "name"].map(|field| feedback.error(field));
     view! {
         <Panel title="Place and name" id="place">
-            {message}
             <form class="settings-form" method="post" action=action>
                 <TextField name="cluster" label="Cluster" value=values.0 error=cluster_error hint="a-z, 0-9 and -; made when there is none of this name" />
                 <TextField name="role" label="Role in the cluster" value=values.1 error=role_error is_optional=true />

@@ -227,6 +227,7 @@ fn instant(at_ms: i64, with_day: bool) -> String {
 pub fn silence(reason: &str) -> String {
     match reason {
         "no_report" => "no data: no report came",
+        "not_enrolled" => "not known yet",
         "server_down" => "no data: we were blind, the server was down",
         "dropped_by_agent" => "no data: the agent's queue was full",
         "lost_by_agent" => "no data: the agent lost it",

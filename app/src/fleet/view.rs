@@ -284,6 +284,9 @@ pub struct NodesPage {
     pub rows: Vec<NodeRow>,
     /// Rows that match on all pages.
     pub matching: u32,
+    /// Of those that match, hosts whose servers count in their place.
+    #[serde(default)]
+    pub uncounted: u32,
     /// Rows without any filter.
     pub total: u32,
     /// What of the query was not understood, in words.

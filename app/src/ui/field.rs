@@ -9,8 +9,18 @@ use super::Icon;
 pub fn FormMessage(
     /// One sentence.
     text: String,
+    /// What is wrong with which field, where the fields are out of sight.
+    #[prop(optional)]
+    fields: Vec<(String, String)>,
 ) -> impl IntoView {
-    view! { <div class="form-message" role="alert"><Icon name="triangle-alert" /><p>{text}</p></div> }
+    let fields: Vec<_> = fields
+        .into_iter()
+        .map(|(name, error)| {
+            let href = format!("#{name}");
+            view! { <a href=href rel="external">{error}</a> }
+        })
+        .collect();
+    view! { <div class="form-message" role="alert"><Icon name="triangle-alert" /><p>{text}{fields}</p></div> }
 }
 
 /// A labelled line of text. `autocomplete` follows the HTML standard's names.

@@ -9,4 +9,4 @@ pub mod pack;
 pub mod series;
 
 pub use catalogue::{Metric, Unit};
-pub use series::{Bucket, Gap, Level, SeriesError, SeriesRequest, Slice};
+pub use series::{Bucket, Gap, Level, SeriesError, SeriesRequest, Slice, name_time_before};

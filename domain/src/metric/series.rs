@@ -188,6 +188,34 @@ pub struct Gap {
     pub reason: String,
 }
 
+/// So long after it became known a node may take to tell something.
+const FIRST_REPORT_MS: i64 = 60_000;
+
+/// Says of the time before `since_ms`, when nobody knew of the node, that it is no silence.
+pub fn name_time_before(gaps: &mut Vec<Gap>, since_ms: i64) {
+    let mut named = Vec::with_capacity(gaps.len() + 1);
+    for gap in gaps.drain(..) {
+        if gap.reason != "no_report" || gap.from_ms >= since_ms {
+            named.push(gap);
+            continue;
+        }
+        let is_silent_after = gap.to_ms.saturating_sub(since_ms) > FIRST_REPORT_MS;
+        let until_ms = if is_silent_after { since_ms } else { gap.to_ms };
+        named.push(Gap {
+            from_ms: gap.from_ms,
+            to_ms: until_ms,
+            reason: "not_enrolled".to_owned(),
+        });
+        if is_silent_after {
+            named.push(Gap {
+                from_ms: until_ms,
+                ..gap
+            });
+        }
+    }
+    *gaps = named;
+}
+
 /// A series as answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
@@ -313,6 +341,40 @@ mod tests {
             max_points: POINTS_DEFAULT,
             interval_s: 10,
         }
+    }
+
+    #[test]
+    fn what_was_before_a_node_was_known_is_no_silence() {
+        let gap = |from_ms, to_ms, reason: &str| Gap {
+            from_ms,
+            to_ms,
+            reason: reason.to_owned(),
+        };
+        let named = |gaps: &[Gap], since_ms| {
+            let mut gaps = gaps.to_vec();
+            name_time_before(&mut gaps, since_ms);
+            gaps
+        };
+        let silent = [
+            gap(0, 1_000_000, "no_report"),
+            gap(1_100_000, 1_200_000, "no_report"),
+        ];
+        assert_eq!(
+            named(&silent, 995_000),
+            [gap(0, 1_000_000, "not_enrolled"), silent[1].clone()],
+            "the first report takes a moment"
+        );
+        assert_eq!(
+            named(&silent, 500_000),
+            [
+                gap(0, 500_000, "not_enrolled"),
+                gap(500_000, 1_000_000, "no_report"),
+                silent[1].clone()
+            ]
+        );
+        assert_eq!(named(&silent, 0), silent);
+        let down = [gap(0, 10, "server_down")];
+        assert_eq!(named(&down, 5_000), down);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use domain::access::Action;
 use domain::id::{HostId, NodeId, TokenId};
 use domain::text::{clean_label, is_slug};
-use domain::time::parse_duration_ms;
+use domain::time::{Timestamp, format_utc, parse_duration_ms};
 use protocol::handshake::{self, HandshakeError};
 use protocol::http::Code;
 use protocol::keys::fingerprint;
@@ -152,8 +152,19 @@ pub async fn create(ops: &Ops, who: &Caller, new: &NewToken) -> Result<Made, Ops
         subject: format!("{} for cluster {}", record.id, record.cluster),
         node_id: None,
         detail: format!(
-            "uses {}, expires_at_ms {}, review {}, allows suggestions {}",
-            record.uses, record.expires_at_ms, record.review, record.allows_suggestions
+            "for {}, until {}{}{}",
+            app::format::plural(record.uses.unsigned_abs(), "host", "hosts"),
+            format_utc(Timestamp(record.expires_at_ms)),
+            if record.review {
+                ", each to be reviewed"
+            } else {
+                ""
+            },
+            if record.allows_suggestions {
+                ", which may choose their clusters"
+            } else {
+                ""
+            },
         ),
     };
     events::store::append(&mut tx, event).await?;

@@ -274,11 +274,15 @@ fn count(entries: i64) -> u32 {
     u32::try_from(entries).unwrap_or(u32::MAX)
 }
 
-/// Every event about a cluster itself says so in its verb, and has the slug as its subject.
+/// Every event about a cluster itself, or its box on the map, says so in its verb, and has the slug as its subject.
 fn line(names: &Names, query: &EventsQuery, event: EventRecord) -> EventLine {
-    let is_cluster = event.node_id.is_none() && event.verb.starts_with("cluster ");
+    let is_cluster = event.node_id.is_none()
+        && ["cluster ", "box "]
+            .iter()
+            .any(|of| event.verb.starts_with(of));
     EventLine {
         cluster: is_cluster.then(|| event.subject.clone()),
+        severity: event::severity(&event.verb),
         detail: event.detail.clone(),
         audit: query.is_audit.then(|| AuditDetail {
             before: event.before.clone(),

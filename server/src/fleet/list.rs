@@ -321,10 +321,18 @@ pub fn nodes_page(ops: &Ops, query: &NodesQuery) -> NodesPage {
     } else {
         BTreeMap::new()
     };
+    let matching_rows = listed
+        .matching
+        .iter()
+        .filter_map(|place| listed.all.get(*place));
+    let uncounted = matching_rows
+        .filter(|row| row.kind == "host" && !row.counts)
+        .count();
     NodesPage {
         now_ms,
         counts: counts(&listed.all),
         matching,
+        uncounted: u32::try_from(uncounted).unwrap_or(u32::MAX),
         total: u32::try_from(listed.all.len()).unwrap_or(u32::MAX),
         chips: asked::chips(&listed.filter),
         filter_error: listed.filter_error.clone(),

@@ -12,7 +12,7 @@ use crate::ops::Ops;
 use crate::topology::service::Declared;
 
 /// Rows of each table; the map's table has all.
-const ROWS_MAX: usize = 50;
+const ROWS_MAX: usize = 25;
 /// Begins the key of a peer outside.
 const OUTSIDE: &str = "ext:";
 

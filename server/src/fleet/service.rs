@@ -16,7 +16,7 @@ use domain::access::{Action, Role, authorize};
 use domain::chart::range;
 use domain::fleet::{Admission, Status};
 use domain::metric::catalogue::Instance;
-use domain::metric::{Metric, SeriesRequest};
+use domain::metric::{Metric, SeriesRequest, name_time_before};
 use domain::time::Timestamp;
 use leptos::server_fn::BoxedStream;
 
@@ -358,7 +358,28 @@ async fn read_window(
 ) -> Result<crate::series::service::Window, OpsError> {
     let wanted = |key: &SeriesKey| is_of(node, key.metric, &key.instance);
     let no = node.host.record.no;
-    crate::series::service::window(&ops.metrics, no, request, now.0, wanted).await
+    let mut window =
+        crate::series::service::window(&ops.metrics, no, request, now.0, wanted).await?;
+    let enrolled_at_ms = node.host.record.enrolled_at_ms;
+    let server = node.server.as_ref();
+    let since_ms = server.map_or(enrolled_at_ms, |server| server.found_at_ms);
+    for slice in window.slices.values_mut() {
+        name_time_before(&mut slice.gaps, since_ms);
+    }
+    Ok(window)
+}
+
+/// Said where the time to compare with has nothing.
+fn nothing_earlier(earlier: Option<&Earlier<'_>>) -> Option<String> {
+    let earlier = earlier?;
+    let is_empty = |input: &Input<'_>| input.slice.points.is_empty();
+    if !earlier.inputs.iter().all(is_empty) {
+        return None;
+    }
+    let days = app::format::plural((earlier.by_ms / 86_400_000).unsigned_abs(), "day", "days");
+    Some(format!(
+        "Nothing is known of this node {days} earlier: there is nothing to compare with."
+    ))
 }
 
 fn inputs(stored: &crate::series::service::Window) -> Vec<Input<'_>> {
@@ -388,6 +409,7 @@ pub async fn charts(ops: &Ops, id: &str, query: &RangeQuery) -> Result<ChartSet,
             .notes
             .iter()
             .cloned()
+            .chain(nothing_earlier(slices.earlier.as_ref()))
             .chain(backfilled_note(slices.backfilled))
             .collect(),
         charts: slices

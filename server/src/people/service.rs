@@ -5,7 +5,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use domain::access::{Action, Role, authorize};
 use domain::id::{ApiTokenId, UserId};
 use domain::text::clean_label;
-use domain::time::parse_duration_ms;
+use domain::time::{Timestamp, format_utc, parse_duration_ms};
 use protocol::keys::digest;
 use protocol::session::to_base64;
 
@@ -516,7 +516,7 @@ pub async fn create_api_token(
         verb: "API token created",
         subject: format!("{} {} ({})", record.id, record.name, role.as_str()),
         node_id: None,
-        detail: format!("expires_at_ms {}", record.expires_at_ms),
+        detail: format!("until {}", format_utc(Timestamp(record.expires_at_ms))),
     };
     events::store::append(&mut tx, event).await?;
     tx.commit()

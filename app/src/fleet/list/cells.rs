@@ -62,7 +62,7 @@ pub fn content(
                 .filter(|text| !text.is_empty())
                 .map_or_else(
                     || unknown().into_any(),
-                    |text| view! { <bdi>{text.to_owned()}</bdi> }.into_any(),
+                    |text| view! { <bdi title=text.to_owned()>{text.to_owned()}</bdi> }.into_any(),
                 ),
             _ => column
                 .number(row, now_ms)

@@ -116,12 +116,17 @@ fn paging(page: &NodesPage) -> AnyView {
     let first = (query.page.saturating_sub(1)).saturating_mul(per);
     let last = first.saturating_add(page.rows.len() as u32);
     let count = |number: u32| format::count(u64::from(number));
-    let words = format!(
+    let mut words = format!(
         "{}–{} of {}",
         count(first + 1),
         count(last),
         count(page.matching)
     );
+    // Or the overview's number of nodes would be another one.
+    if page.uncounted > 0 {
+        let hosts = format::plural(u64::from(page.uncounted), "host", "hosts");
+        words += &[", of them ", &hosts, " whose servers count instead"].concat();
+    }
     let back = (query.page > 1).then(|| view! { <a class="button" rel="prev" href=query.at_page(query.page - 1).url()><Icon name="chevron-left" />"Previous"</a> });
     let on = (last < page.matching).then(|| view! { <a class="button" rel="next" href=query.at_page(query.page + 1).url()>"Next"<Icon name="chevron-right" /></a> });
     let least = PER_CHOICES.into_iter().min().unwrap_or(PER_DEFAULT);

@@ -97,7 +97,7 @@ const QUESTIONS: [(Question, Source); 5] = [
             key: "probe",
             title: "Health probe",
             kind: Kind::Millis,
-            least_distance: 0.05,
+            least_distance: 50.0,
             absent: "No node has a health probe.",
         },
         Source {
@@ -142,7 +142,6 @@ impl Source {
         match (&target.server_key, self.server) {
             (Some(key), Some(metric)) => {
                 let factor = match (self.share_of_memory, target.memory_bytes) {
-                    (false, _) if metric == Metric::ServerProbeMs => 1.0 / 1000.0,
                     (false, _) => 1.0,
                     (true, Some(total)) if total > 0 => 1.0 / total as f64,
                     (true, _) => return Vec::new(),
