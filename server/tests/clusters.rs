@@ -398,7 +398,7 @@ async fn report_server(
     }]);
     record.groups.push(Group {
         instance: "tomcat:/srv/shop".to_owned(),
-        values: vec![81, cpu, 89, connections],
+        values: vec![81, cpu, 88, 125, 89, connections],
     });
     agent.send(site, &[record]).await.ok().unwrap();
 }
@@ -441,6 +441,9 @@ async fn servers_count_instead_of_their_hosts_and_their_own_values_are_drawn() {
     let labels: Vec<&str> = read.lines.iter().map(|line| line.label.as_str()).collect();
     assert_eq!(labels, ["median of 5 nodes", "web-01/shop-1"]);
     assert_eq!(read.lines[0].values.last(), Some(&Some(0.3)));
+    // As the nodes' own chart: no axis of minutes for milliseconds.
+    let probe = points.chart("probe").unwrap();
+    assert_eq!(probe.lines[0].values.last(), Some(&Some(12.5)));
     let by_memory = app::fleet::view::RangeQuery {
         metric: "connections".to_owned(),
         ..range.clone()

@@ -41,6 +41,27 @@ fn names(items: &serde_json::Value) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_is_nearly_full_is_said_beside_all_is_well_and_leads_to_its_hosts() {
+    let site = fleet().await;
+    let overview = server::fleet::overview::overview(&site.ops, None);
+    let overview = overview.await.unwrap();
+    let words = format!("disk above 95{}% on 2 hosts", app::format::THIN);
+    let filter = "kind:host disk>=95".to_owned();
+    assert_eq!(overview.full, [(words.clone(), filter.clone())]);
+    let query = app::fleet::view::NodesQuery {
+        q: filter,
+        ..Default::default()
+    };
+    assert_eq!(
+        server::fleet::list::nodes_page(&site.ops, &query).matching,
+        2
+    );
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let page = site.call("GET", "/").cookie(&cookie).send().await;
+    assert!(page.body.contains(&words), "{}", page.body);
+}
+
+#[tokio::test]
 async fn the_api_filters_by_the_language_and_says_what_is_wrong_where() {
     let site = fleet().await;
     let token = site.api_token(Role::Viewer).await;

@@ -284,6 +284,11 @@ async fn a_server_that_names_another_cluster_waits_unless_its_token_allows_that(
         .await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.body.contains("Prod DB"), "what was typed is kept");
+    let place = |part: &str| wrong.body.find(part).unwrap_or_else(|| panic!("{part}"));
+    assert!(
+        place("href=\"#cluster\"") < place("<h1"),
+        "what is wrong is said where the page begins, and leads to the field"
+    );
     let moved = site
         .call("POST", &format!("/nodes/{id}/arrange"))
         .cookie(&operator)

@@ -315,7 +315,7 @@ fn cluster_row(row: &ClusterSummary, with_system: bool) -> AnyView {
         <li class="cluster" data-status=status.as_str()>
             <div class="cluster-name">
                 <StatusMark status />
-                <a href=url::cluster(&row.slug)><bdi>{with_system.then(|| format!("{} / ", row.system))}{row.slug.clone()}</bdi></a>
+                <a href=url::cluster(&row.slug) title=row.slug.clone()><bdi>{with_system.then(|| format!("{} / ", row.system))}{row.slug.clone()}</bdi></a>
                 <span class="cluster-count">{row.reason.clone()}<span class="visually-hidden">", "{status.label()}</span></span>
             </div>
             {nodes}
