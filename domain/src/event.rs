@@ -157,6 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_a_server_ill_is_marked_and_what_ends_it_is_too() {
+        use crate::fleet::ServerChange;
+        for verb in ServerChange::TROUBLES
+            .iter()
+            .filter(|verb| **verb != "server appeared")
+        {
+            assert!(
+                severity(verb).is_some_and(|bad| bad < Status::Pending),
+                "{verb}"
+            );
+        }
+        for over in [ServerChange::Started, ServerChange::ProbeAnswered] {
+            assert_eq!(severity(over.verb()), Some(Status::Ok));
+        }
+        assert_eq!(severity("signed in"), None);
+    }
+
+    #[test]
     fn bursts_are_one_line_and_pairs_are_not() {
         for (what, given, wanted) in [
             ("nothing", vec![], vec![]),

@@ -25,7 +25,7 @@ pub fn OverviewPage() -> impl IntoView {
     let data = source.data;
     let live = expect_context::<Live>();
     Effect::new(move |_| {
-        let keep = |now: &Overview| installed::remember(&now.counts.sentence(), now.now_ms);
+        let keep = |now: &Overview| installed::remember(&now.sentence(), now.now_ms);
         match live.latest() {
             Some(LiveUpdate::Overview(now)) => keep(&now),
             _ => data.with_untracked(|first| {

@@ -25,7 +25,7 @@ pub struct Peer {
     /// How its connections do, where some fail.
     pub trouble: Option<Status>,
     /// Port, connections, rate, state, last seen.
-    pub cells: [String; 5],
+    pub cells: Vec<String>,
 }
 
 /// Two tables.
@@ -55,7 +55,11 @@ fn table(title: &'static str, id: &'static str, rows: &[Peer], none: &'static st
     let rows: Vec<_> = rows
         .iter()
         .map(|peer| {
-            let cells = peer.cells.clone().map(|cell| view! { <td>{cell}</td> });
+            let cells: Vec<_> = peer
+                .cells
+                .iter()
+                .map(|cell| view! { <td>{cell.clone()}</td> })
+                .collect();
             let mark = peer.trouble.map(|status| view! { <StatusMark status /> });
             view! { <tr><th scope="row">{mark}<a class="node-link" href=peer.href.clone()><bdi>{peer.name.clone()}</bdi></a></th>{cells}</tr> }
         })

@@ -240,14 +240,7 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
         || view! { <li class="wall-problem">{format!("and {} more", format::count(more))}</li> },
     );
     let problems = if problems.is_empty() {
-        let mut words = data
-            .counts
-            .all_well()
-            .unwrap_or_else(|| "No nodes yet".to_owned());
-        for (full, _) in &data.full {
-            words = [&words, ", ", full].concat();
-        }
-        view! { <p class="wall-well">{words}</p> }.into_any()
+        view! { <p class="wall-well">{data.sentence()}</p> }.into_any()
     } else {
         view! { <ul class="wall-problems" aria-label="Needs attention">{problems}{more}</ul> }
             .into_any()

@@ -2,7 +2,7 @@
 
 use domain::fleet::{Collector, CollectorOutcome, Liveness, Outcome, Status};
 
-use super::view::{NodeRow, StatusCounts};
+use super::view::{NodeRow, Overview, StatusCounts};
 use crate::format;
 
 impl StatusCounts {
@@ -58,6 +58,16 @@ impl StatusCounts {
             let of = format::plural(self.total(), "node", "nodes");
             format!("{} of {of}", parts.join(", "))
         })
+    }
+}
+
+impl Overview {
+    /// The headline as one plain sentence, with what no status tells.
+    pub fn sentence(&self) -> String {
+        let full = self.full.iter().map(|(words, _)| words.as_str());
+        let parts: Vec<&str> = full.collect();
+        let counts = self.counts.sentence();
+        [&[counts.as_str()], parts.as_slice()].concat().join(", ")
     }
 }
 

@@ -194,7 +194,7 @@ fn row(
         name,
         href,
         trouble: trouble(edge.connections, edge.failing),
-        cells: [
+        cells: vec![
             edge.port.to_string(),
             connections.unwrap_or_else(unknown),
             rate.unwrap_or_else(unknown),

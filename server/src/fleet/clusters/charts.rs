@@ -9,7 +9,7 @@ use app::clusters::view::ClusterCharts;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{NodeRow, RangeQuery};
 use domain::chart::range;
-use domain::metric::{Metric, SeriesRequest, Slice};
+use domain::metric::{Metric, SeriesRequest, Slice, name_time_before};
 use domain::text::clean_label;
 use domain::time::Timestamp;
 use futures::{StreamExt, TryStreamExt};
@@ -328,6 +328,8 @@ fn draw(
         i64::from(step_s) * 1000,
         COLUMNS_MAX,
     );
+    let since_ms = nodes.iter().map(|(_, _, target)| target.since_ms).min();
+    let since_ms = since_ms.unwrap_or(i64::MIN);
     let (mut charts, mut points, mut heatmap) = (Vec::new(), Vec::new(), None);
     for (question, source) in QUESTIONS {
         let (mut ids, mut tracks) = (Vec::new(), Vec::new());
@@ -344,7 +346,11 @@ fn draw(
         if question.key == metric {
             heatmap = draw_heatmap(&question, frame, &grid, &ids, &tracks);
         }
-        let (chart, read) = draw_crowd(&question, frame, &grid, &tracks);
+        let (mut chart, mut read) = draw_crowd(&question, frame, &grid, &tracks);
+        let gaps = read.iter_mut().map(|read| &mut read.gaps);
+        for gaps in gaps.chain([&mut chart.gaps]) {
+            name_time_before(gaps, since_ms);
+        }
         charts.push(chart);
         points.extend(read);
     }

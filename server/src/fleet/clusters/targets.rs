@@ -17,6 +17,8 @@ pub struct Target {
     pub server_key: Option<String>,
     /// Configured seconds between reports.
     pub interval_s: u32,
+    /// Since when it is known.
+    pub since_ms: i64,
     /// Memory of its host, to make a share of a server's bytes.
     pub memory_bytes: Option<u64>,
     /// Packets that its host lost or dropped.
@@ -28,23 +30,30 @@ pub fn targets(ops: &Ops, ids: &BTreeSet<&str>) -> BTreeMap<String, Target> {
     let mut found = BTreeMap::new();
     ops.live.for_each(|host| {
         if ids.contains(host.record.node_id.as_str()) {
-            found.insert(host.record.node_id.clone(), target(host, None));
+            found.insert(
+                host.record.node_id.clone(),
+                target(host, None, host.record.enrolled_at_ms),
+            );
         }
         for server in host.servers.values() {
             if ids.contains(server.node_id.as_str()) {
                 let key = server.facts.key.clone();
-                found.insert(server.node_id.clone(), target(host, Some(key)));
+                found.insert(
+                    server.node_id.clone(),
+                    target(host, Some(key), server.found_at_ms),
+                );
             }
         }
     });
     found
 }
 
-fn target(host: &HostLive, server_key: Option<String>) -> Target {
+fn target(host: &HostLive, server_key: Option<String>, since_ms: i64) -> Target {
     Target {
         host_no: host.record.no,
         server_key,
         interval_s: host.record.interval_s,
+        since_ms,
         memory_bytes: host.facts.as_ref().and_then(|facts| facts.memory_bytes),
         lost_per_s: lost_per_s(host),
     }
