@@ -62,6 +62,16 @@ async fn what_is_nearly_full_is_said_beside_all_is_well_and_leads_to_its_hosts()
 }
 
 #[tokio::test]
+async fn what_is_chosen_in_the_bar_leads_back_to_the_same_query() {
+    let site = fleet().await;
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let path = "/nodes?q=cpu%3E5&page=1";
+    let page = site.call("GET", path).cookie(&cookie).send().await;
+    let next = "name=\"next\" value=\"/nodes?q=cpu%3E5&amp;page=1\"";
+    assert_eq!(page.body.matches(next).count(), 2, "{}", page.body);
+}
+
+#[tokio::test]
 async fn the_api_filters_by_the_language_and_says_what_is_wrong_where() {
     let site = fleet().await;
     let token = site.api_token(Role::Viewer).await;
