@@ -142,7 +142,7 @@ const shut = kept => document.querySelectorAll(".list-menu[open], .siblings[open
   if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
   menu.open = false;
 });
-addEventListener("click", event => shut(event.target));
+addEventListener("click", event => event.target.isConnected && shut(event.target));
 addEventListener("keydown", event => { if (event.key === "Escape") shut(null); });
 "#;
 

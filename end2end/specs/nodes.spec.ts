@@ -202,6 +202,23 @@ test.describe("two nodes", () => {
     await expect(names(page)).toHaveCount(2);
   });
 
+  test("menus close with Escape and with a press beside them", async ({ page }) => {
+    await page.goto(`${site.url}/nodes`);
+    await whenAlive(page);
+    const columns = page.locator("summary", { hasText: "Columns" });
+    const open = page.locator("details[open]");
+    await columns.click();
+    await expect(open).toHaveCount(1);
+    await page.getByLabel("Load", { exact: true }).click();
+    await expect(open).toHaveCount(1);
+    await page.keyboard.press("Escape");
+    await expect(open).toHaveCount(0);
+    await expect(columns).toBeFocused();
+    await columns.click();
+    await page.getByRole("heading", { level: 1 }).click();
+    await expect(open).toHaveCount(0);
+  });
+
   test("sets of columns, columns by choice, and several keys to sort by", async ({ page }) => {
     await page.goto(`${site.url}/nodes`);
     await whenAlive(page);

@@ -297,5 +297,6 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
             view! { <a class="panel-aside" href=format!("{}/events", url::cluster(slug))>"All"</a> };
         view! { <Panel title="What changed" id="changes" aside=more.into_any()>{list}</Panel> }
     });
-    view! { <div class="node-tables">{peers(&cluster.peers)}{notes}{versions}{happened}</div> }.into_any()
+    view! { <div class="node-tables">{peers(&cluster.peers)}{notes}{versions}{happened}</div> }
+        .into_any()
 }
