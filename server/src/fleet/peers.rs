@@ -23,7 +23,15 @@ pub fn of_cluster(ops: &Ops, slug: &str) -> Peers {
         .declared
         .iter()
         .filter(|(from, to, _)| from == slug || to == slug);
-    let edges = edges_at(known.edges.values(), slug, |end| cluster_of(ops, end));
+    let mut hosts = BTreeSet::new();
+    ops.live.for_each(|host| {
+        let mut clusters = host.servers.values().map(|server| &server.cluster);
+        if host.record.cluster == slug || clusters.any(|cluster| cluster == slug) {
+            hosts.insert(host.record.no);
+        }
+    });
+    let near = touching(known.edges.values(), |host_no| hosts.contains(&host_no));
+    let edges = edges_at(near, slug, |end| cluster_of(ops, end));
     let edges = with_declared(edges, declared);
     let all = url::with_query("/topology", &[("view", "table"), ("focus", slug)]);
     tables(edges, slug, ops.clock.now().0, &all, |key| {
@@ -34,8 +42,10 @@ pub fn of_cluster(ops: &Ops, slug: &str) -> Peers {
 /// Of a node: other nodes, and peers outside. Of a host all that its servers do, too.
 pub fn of_node(ops: &Ops, node: &NodeLive) -> Peers {
     let known = ops.topology.known();
+    let own_no = node.host.record.no;
+    let near = touching(known.edges.values(), |host_no| host_no == own_no);
     let place = |end: &End| {
-        let is_own = end.host_no == node.host.record.no
+        let is_own = end.host_no == own_no
             && node
                 .server
                 .as_ref()
@@ -46,7 +56,7 @@ pub fn of_node(ops: &Ops, node: &NodeLive) -> Peers {
             node_of(ops, end)
         }
     };
-    let edges = edges_at(known.edges.values(), node.id(), place);
+    let edges = edges_at(near, node.id(), place);
     let focus = [("view", "table"), ("focus", node.cluster())];
     let all = url::with_query("/topology", &focus);
     tables(edges, node.id(), ops.clock.now().0, &all, |key| {
@@ -76,6 +86,17 @@ fn node_of(ops: &Ops, end: &End) -> Option<String> {
             .map_or(&host.record.node_id, |server| &server.node_id)
             .clone(),
     )
+}
+
+/// Edges with an end on one of these hosts: a fleet has many more, and each end is looked up.
+fn touching<'e>(
+    edges: impl Iterator<Item = &'e Edge>,
+    is_own: impl Fn(i64) -> bool,
+) -> impl Iterator<Item = &'e Edge> {
+    edges.filter(move |edge| {
+        let ends = [&edge.key.from, &edge.key.to].map(Side::end);
+        ends.into_iter().flatten().any(|end| is_own(end.host_no))
+    })
 }
 
 /// Edges that begin or end at `own`, summed up by place.
