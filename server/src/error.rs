@@ -89,6 +89,12 @@ pub enum OpsError {
     /// Fields are wrong; all of them are named.
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.field, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
+    /// The address is right, the method is not.
+    #[error("this address does not take this method; use {allow}")]
+    Method {
+        /// Methods that it takes, as in the header.
+        allow: String,
+    },
     /// The request as a whole makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -169,6 +175,7 @@ impl OpsError {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Agent { code, .. } => match code {
@@ -194,7 +201,7 @@ impl OpsError {
     /// Exit code of a local command that ended so (contracts.md).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) | Self::BadRequest(_) => 2,
+            Self::Invalid(_) | Self::BadRequest(_) | Self::Method { .. } => 2,
             Self::SignedOut | Self::Denied(_) | Self::Agent { .. } => 3,
             Self::Refused(_)
             | Self::NotFound { .. }
@@ -269,9 +276,10 @@ impl IntoResponse for OpsError {
             _ => None,
         };
         let detail = self.to_string();
-        let errors = match self {
-            Self::Invalid(errors) => errors,
-            _ => Vec::new(),
+        let (errors, allow) = match self {
+            Self::Invalid(errors) => (errors, None),
+            Self::Method { allow } => (Vec::new(), HeaderValue::try_from(allow).ok()),
+            _ => (Vec::new(), None),
         };
         let problem = Problem {
             kind: "about:blank",
@@ -290,6 +298,9 @@ impl IntoResponse for OpsError {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, allow);
         }
         if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -98,6 +98,36 @@ async fn without_a_credential_only_public_routes_answer() {
 }
 
 #[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones_and_a_forms_address_leads_to_its_page() {
+    let site = site().await;
+    for (method, path, allow) in [
+        ("DELETE", "/api/v1/nodes", "GET, HEAD"),
+        ("POST", "/api/v1/events", "GET, HEAD"),
+        ("GET", "/agent/v1/report", "POST"),
+        ("PUT", "/nodes/n0000000000000000/arrange", "POST"),
+        ("DELETE", "/login", "GET, HEAD, POST"),
+    ] {
+        let answer = site.call(method, path).send().await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(answer.is_problem(), "{path}");
+        assert_eq!(answer.header("allow"), allow, "{path}");
+    }
+    for (path, page) in [
+        (
+            "/nodes/n0000000000000000/arrange",
+            "/nodes/n0000000000000000",
+        ),
+        ("/nodes/views/delete", "/nodes"),
+        ("/topology/move", "/topology"),
+        ("/logout", "/"),
+    ] {
+        let answer = site.call("GET", path).send().await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        assert_eq!(answer.location, page, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn each_role_may_do_what_the_table_says_and_no_more() {
     let site = site().await;
     for role in Role::ALL {

@@ -218,15 +218,49 @@ pub async fn gate(State(ops): State<Ops>, mut request: Request, next: Next) -> R
             Some(lane) => in_lane(&ops, lane, class, request, next).await,
             None => admitted(&ops, class, request, next).await,
         },
-        None => {
-            tracing::error!(http.method = %request.method(), http.route = ?route, "a route without a class was refused");
-            OpsError::Refused(
-                "this address has no access rule, so nobody may use it; please report it"
-                    .to_owned(),
-            )
-            .into_response()
-        }
+        None => without_class(&request, route.as_deref()),
     }
+}
+
+/// A wrong method of a known address says which are right, and leads whoever typed or reloaded a form's address back to
+/// its page; what no table knows is our mistake.
+fn without_class(request: &Request, route: Option<&str>) -> Response {
+    let methods = route.map(methods_of).unwrap_or_default();
+    let Some(route) = route.filter(|_| !methods.is_empty()) else {
+        tracing::error!(http.method = %request.method(), http.route = ?route, "a route without a class was refused");
+        return OpsError::Refused(
+            "this address has no access rule, so nobody may use it; please report it".to_owned(),
+        )
+        .into_response();
+    };
+    let is_form = matches!(
+        class_of("POST", route),
+        Some(Class::Form(_) | Class::PublicForm)
+    );
+    if is_form && matches!(request.method().as_str(), "GET" | "HEAD") {
+        return Redirect::to(page_of_form(route, request.uri().path())).into_response();
+    }
+    OpsError::Method { allow: methods }.into_response()
+}
+
+/// Methods that a route has a class for, as in `Allow`.
+fn methods_of(route: &str) -> String {
+    let known = |method: &&str| class_of(method, route).is_some();
+    let all = ["GET", "HEAD", "POST"].into_iter();
+    all.filter(known).collect::<Vec<_>>().join(", ")
+}
+
+/// The nearest address above a form's own that is a page.
+fn page_of_form<'a>(mut route: &str, mut path: &'a str) -> &'a str {
+    while let (Some((above, _)), Some((path_above, _))) =
+        (route.rsplit_once('/'), path.rsplit_once('/'))
+    {
+        if app::PAGES.iter().any(|(page, _)| *page == above) {
+            return path_above;
+        }
+        (route, path) = (above, path_above);
+    }
+    "/"
 }
 
 async fn admitted(ops: &Ops, class: Class, mut request: Request, next: Next) -> Response {
