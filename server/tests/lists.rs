@@ -11,7 +11,7 @@ mod common;
 use axum::http::StatusCode;
 use common::{Site, site};
 use domain::access::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Three hosts in two clusters; the third one has never reported.
 async fn fleet() -> Site {
@@ -103,6 +103,75 @@ async fn the_api_filters_by_the_language_and_says_what_is_wrong_where() {
             assert!(wrong.body.contains(words), "{}", wrong.body);
         }
     }
+}
+
+#[tokio::test]
+async fn parameters_that_mean_nothing_are_refused_by_their_name() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).bearer(&token).send().await;
+    for (path, field) in [
+        ("nodes?cursor=garbage", "cursor"),
+        ("clusters?cursor=No%20Slug", "cursor"),
+        ("series?metric=cpu_used_ratio&cursor=zzz", "cursor"),
+        ("events?cursor=-5", "cursor"),
+        ("events?cursor=x", "cursor"),
+        ("events?filter=clster:web", "filter"),
+        ("metric-definitions?cursor=nothing", "cursor"),
+        ("metric-definitions?limit=0", "limit"),
+        ("metric-definitions?filter=cpu", "filter"),
+        ("topology?filter=cluster:web", "filter"),
+        ("nodes?limit=1&limit=2", "limit"),
+        ("series?filter=web", "metric"),
+    ] {
+        let answer = get(&format!("/api/v1/{path}")).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert!(answer.is_problem(), "{path}");
+        assert_eq!(answer.json()["errors"][0]["field"], field, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_filtered_by_their_nodes_and_metrics_come_in_pages() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).bearer(&token).send().await.json();
+    let nodes = get("/api/v1/nodes?filter=cluster:web").await;
+    let nodes = nodes["items"].as_array().unwrap();
+    assert_eq!(nodes.len(), 2);
+    let all = get("/api/v1/events?limit=1000").await;
+    let wanted: Vec<Value> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| nodes.iter().any(|node| node["id"] == event["node_id"]))
+        .cloned()
+        .collect();
+    assert!(wanted.len() > 1 && wanted.len() < all["items"].as_array().unwrap().len());
+    let mut told = Vec::new();
+    let mut path = "/api/v1/events?filter=cluster:web&limit=1".to_owned();
+    loop {
+        let page = get(&path).await;
+        told.extend(page["items"].as_array().unwrap().clone());
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/events?filter=cluster:web&limit=1&cursor={cursor}");
+    }
+    assert_eq!(told, wanted);
+    let none = get("/api/v1/events?filter=name:nobody").await;
+    assert_eq!(none, json!({"items": [], "next_cursor": null}));
+
+    let first = get("/api/v1/metric-definitions?limit=2").await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    assert_eq!(first["items"][1]["name"], cursor);
+    let rest = get(&format!(
+        "/api/v1/metric-definitions?limit=1000&cursor={cursor}"
+    ))
+    .await;
+    let whole = get("/api/v1/metric-definitions?limit=1000").await;
+    assert_eq!(rest["items"][0], whole["items"][2]);
+    assert_eq!(rest["next_cursor"], json!(null));
 }
 
 #[tokio::test]

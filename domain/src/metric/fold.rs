@@ -6,7 +6,8 @@
 
 use super::history::floor;
 use super::series::{
-    Bucket, GAP_STEPS, Gap, Level, POINTS_MAX, SeriesError, SeriesRequest, Slice, whole_steps,
+    Bucket, DivCeil, GAP_STEPS, Gap, Level, POINTS_MAX, SeriesError, SeriesRequest, Slice,
+    whole_steps,
 };
 
 /// Which level is read, and how wide the answer's buckets are.
@@ -36,7 +37,7 @@ impl Source {
         }
     }
 
-    /// The range to read: whole buckets, so that the first and the last are what they are in every answer.
+    /// The range to read: whole buckets, so that a bucket that reaches into the range is known, even if it is not shown.
     pub fn range(&self, request: &SeriesRequest) -> (i64, i64) {
         if self.bucket_ms == 0 {
             return (request.from_ms, request.to_ms);
@@ -95,13 +96,13 @@ pub fn source(request: &SeriesRequest, kept: &Kept) -> Source {
     } else {
         level
     };
-    let step_ms = match at_least {
-        Level::Raw => 0,
-        level => i64::from(level.step_s(1)) * 1000,
+    let bucket_ms = match at_least {
+        Level::Raw => bucket_ms,
+        level => request.folded_ms().max(i64::from(level.step_s(1)) * 1000),
     };
     Source {
         level,
-        bucket_ms: whole_steps(bucket_ms.max(step_ms), at_least),
+        bucket_ms: whole_steps(bucket_ms, at_least),
     }
 }
 
@@ -124,6 +125,8 @@ pub struct Fold {
     bucket_ms: i64,
     from_ms: i64,
     to_ms: i64,
+    /// What begins in these is shown.
+    shown_ms: (i64, i64),
     limit_ms: i64,
     buckets: Vec<Bucket>,
     /// Stretches in which points follow each other closely.
@@ -136,12 +139,24 @@ impl Fold {
     pub fn new(request: &SeriesRequest, source: Source) -> Self {
         let interval_ms = i64::from(request.interval_s.max(1)) * 1000;
         let (from_ms, to_ms) = source.range(request);
+        // At a level that is named each bucket is whole; else a point is in the answer when it is in the range.
+        let shown_ms = match request.level {
+            Some(_) if source.bucket_ms > 0 => (
+                request
+                    .from_ms
+                    .div_ceil_i64(source.bucket_ms)
+                    .saturating_mul(source.bucket_ms),
+                to_ms,
+            ),
+            _ => (request.from_ms, request.to_ms),
+        };
         Self {
             request: *request,
             source,
             bucket_ms: source.bucket_ms,
             from_ms,
             to_ms,
+            shown_ms,
             limit_ms: (interval_ms as f64 * GAP_STEPS) as i64,
             buckets: Vec::new(),
             runs: Vec::new(),
@@ -164,6 +179,9 @@ impl Fold {
             }
             _ => self.runs.push((bucket.t_ms, end_ms)),
         }
+        if bucket.t_ms < self.shown_ms.0 || bucket.t_ms >= self.shown_ms.1 {
+            return;
+        }
         if self.bucket_ms == 0 {
             self.buckets.push(*bucket);
             self.bound();
@@ -173,18 +191,18 @@ impl Fold {
     }
 
     fn put(&mut self, mut bucket: Bucket) {
-        bucket.t_ms = floor(bucket.t_ms, self.bucket_ms);
+        bucket.t_ms = floor(bucket.t_ms, self.bucket_ms).max(self.shown_ms.0);
         match self.buckets.last_mut() {
             Some(last) if last.t_ms == bucket.t_ms => last.merge(&bucket),
             _ => self.buckets.push(bucket),
         }
     }
 
-    /// A watched host has ten points an interval: they become buckets of one interval when they are too many.
+    /// A watched host has ten points an interval: they become buckets of an interval or more when they are too many.
     fn bound(&mut self) {
         match self.request.level {
             None if self.buckets.len() > self.request.max_points => {
-                self.bucket_ms = i64::from(self.request.interval_s.max(1)) * 1000;
+                self.bucket_ms = self.request.folded_ms();
                 for bucket in std::mem::take(&mut self.buckets) {
                     self.put(bucket);
                 }
@@ -206,6 +224,15 @@ impl Fold {
         if self.bucket_ms > 0 {
             self.buckets = super::history::merge_buckets(self.buckets, Vec::new());
         }
+        if self.request.level.is_none() && self.request.max_points == 1 {
+            // A range of any length may lie across an edge of buckets of any width.
+            let mut all = self.buckets.drain(..);
+            let one = all.next().map(|mut first| {
+                all.for_each(|bucket| first.merge(&bucket));
+                first
+            });
+            self.buckets = one.into_iter().collect();
+        }
         if let Some(level) = self.request.level
             && (self.is_beyond || self.buckets.len() > POINTS_MAX)
         {
@@ -219,6 +246,7 @@ impl Fold {
         let interval_ms = i64::from(self.request.interval_s.max(1)) * 1000;
         let step_ms = self.bucket_ms.max(interval_ms);
         Ok(Slice {
+            is_folded: self.bucket_ms > 0,
             gaps: self.gaps(known),
             points: self.buckets,
             level: self
@@ -344,7 +372,7 @@ mod tests {
             (now_ms - 7 * DAY_MS, now_ms, Level::TenMinutes, 1_800),
             (now_ms - 30 * DAY_MS, now_ms, Level::OneHour, 7_200),
             (now_ms - 730 * DAY_MS, now_ms, Level::OneHour, 158_400),
-            (now_ms - 36_500 * DAY_MS, now_ms, Level::OneHour, 7_884_000),
+            (now_ms - 36_500 * DAY_MS, now_ms, Level::OneHour, 7_905_600),
             // An hour of last week is only kept in minutes, one of last month in tens of them, one of last year in hours.
             (
                 now_ms - 7 * DAY_MS,

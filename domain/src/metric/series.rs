@@ -227,6 +227,18 @@ pub struct Slice {
     pub level: Level,
     /// Seconds from one point to the next where nothing is missing.
     pub step_s: u32,
+    /// Is a point what several reports add up to, and not one as it was reported?
+    pub is_folded: bool,
+}
+
+impl Slice {
+    /// As in the API, where a raw point has count 1.
+    pub fn level_name(&self) -> &'static str {
+        match self.level {
+            Level::Raw if self.is_folded => "folded",
+            level => level.as_str(),
+        }
+    }
 }
 
 impl SeriesRequest {
@@ -251,9 +263,7 @@ impl SeriesRequest {
 
     /// Bucket width for this request in milliseconds; 0 means raw points.
     ///
-    /// Without an explicit level raw points are kept while they fit into `max_points`, then the narrowest width that is
-    /// a whole number of intervals: `ceil(range / max_points / interval) × interval`. From a minute on it is also a whole
-    /// number of the coarsest level's buckets that fit, so that this level can be read instead.
+    /// Without an explicit level raw points are kept while they fit into `max_points`, then see [`Self::folded_ms`].
     pub fn bucket_ms(&self) -> i64 {
         let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
         match self.level {
@@ -265,12 +275,25 @@ impl SeriesRequest {
                 if fitting <= self.max_points as i64 {
                     0
                 } else {
-                    let wanted = range.div_ceil_i64(self.max_points as i64);
-                    let wanted = wanted.div_ceil_i64(interval_ms).saturating_mul(interval_ms);
-                    whole_steps(wanted, Level::fitting(wanted))
+                    self.folded_ms()
                 }
             }
         }
+    }
+
+    /// The narrowest width of buckets of which `max_points` hold the range, wherever it begins: a range touches one
+    /// bucket more than it is long, and a width that depended on that would change while a window moves.
+    ///
+    /// It is a whole number of intervals: `ceil(range / (max_points - 1) / interval) × interval`. From a minute on it is
+    /// also a whole number of the coarsest level's buckets that fit, so that this level can be read instead.
+    pub(super) fn folded_ms(&self) -> i64 {
+        let interval_ms = i64::from(self.interval_s.max(1)) * 1000;
+        let range = self.to_ms.saturating_sub(self.from_ms).max(1);
+        // Of one bucket there is no moving: see `Fold::finish`.
+        let spans = (self.max_points as i64 - 1).max(1);
+        let wanted = range.div_ceil_i64(spans);
+        let wanted = wanted.div_ceil_i64(interval_ms).saturating_mul(interval_ms);
+        whole_steps(wanted, Level::fitting(wanted))
     }
 
     /// Turns raw points (ascending, within the range) and known gaps into the answer.
@@ -459,7 +482,45 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn only_points_of_the_range_are_in_an_answer_and_folded_ones_are_not_called_raw() {
+        let raw: Vec<(i64, i64)> = (0..7_200).map(|i| (i * 1_000, i)).collect();
+        let window = SeriesRequest {
+            max_points: 1,
+            ..request(3_595_500, 3_605_000)
+        };
+        let slice = window.slice(&raw, &[], 7_200_000).unwrap();
+        let [one] = slice.points.as_slice() else {
+            panic!("{:?}", slice.points);
+        };
+        assert_eq!((one.t_ms, one.count), (3_595_500, 9));
+        assert_eq!((one.min, one.max), (3_596, 3_604), "to is exclusive");
+        assert_eq!(slice.level_name(), "folded");
+        // At a level that is named, whole minutes that begin in the range.
+        let minutes = SeriesRequest {
+            level: Some(Level::OneMinute),
+            ..request(90_000, 200_000)
+        };
+        let slice = minutes.slice(&raw, &[], 7_200_000).unwrap();
+        let told: Vec<(i64, u32)> = slice.points.iter().map(|p| (p.t_ms, p.count)).collect();
+        assert_eq!(told, [(120_000, 60), (180_000, 60)]);
+        assert_eq!(slice.level_name(), "1m");
+        assert!(slice.gaps.is_empty(), "{:?}", slice.gaps);
+    }
+
     proptest! {
+        #[test]
+        fn an_answer_has_at_most_so_many_points_and_those_of_the_range(from_ms in 0i64..100_000, long_ms in 1i64..2_000_000, max_points in 1usize..50, step in prop_oneof![Just(1i64), Just(7), Just(10)]) {
+            let raw: Vec<(i64, i64)> = (0..2_100 / step).map(|i| (i * step * 1_000, i)).collect();
+            let to_ms = from_ms + long_ms;
+            let slice = SeriesRequest { max_points, ..request(from_ms, to_ms) }.slice(&raw, &[], to_ms).unwrap();
+            prop_assert!(slice.points.len() <= max_points, "{} of {}", slice.points.len(), max_points);
+            prop_assert!(slice.points.iter().all(|p| p.t_ms >= from_ms && p.t_ms < to_ms));
+            let inside = raw.iter().filter(|(t_ms, _)| *t_ms >= from_ms && *t_ms < to_ms).count();
+            prop_assert_eq!(slice.points.iter().map(|p| p.count as usize).sum::<usize>(), inside);
+            prop_assert!(slice.level_name() != "raw" || slice.points.iter().all(|p| p.count == 1));
+        }
+
         #[test]
         fn nothing_is_lost_or_invented(values in prop::collection::vec(-1_000i64..1_000, 1..800), max_points in 1usize..500, step in 1i64..40) {
             let raw: Vec<(i64, i64)> = values.iter().enumerate().map(|(i, v)| (i as i64 * step * 1_000, *v)).collect();

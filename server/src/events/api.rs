@@ -1,12 +1,17 @@
 //! Events for programs.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State;
+use domain::filter::Filter;
 use serde::Serialize;
 
 use super::service::Names;
-use super::store;
+use super::store::{self, EventRecord};
 use crate::error::OpsError;
+use crate::fleet::list::Matcher;
+use crate::fleet::rows::row_of;
 use crate::ops::Ops;
 use crate::web::query::{ListQuery, Params};
 
@@ -44,7 +49,14 @@ pub struct Events {
     pub next_cursor: Option<String>,
 }
 
+/// Entries read for one answer at most: where few match, a page is shorter and its cursor leads on.
+const READ_MAX: usize = 20_000;
+const READ_AT_ONCE: u32 = 1_000;
+
 /// What happened, newest first.
+///
+/// A filter chooses nodes, and with them what happened to them; entries about no node are left out. A page may hold
+/// fewer than `limit` entries, or none, and still have a `next_cursor`.
 ///
 /// # Errors
 /// Wrong parameters, or the database.
@@ -54,22 +66,16 @@ pub async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Events>, OpsError> {
     let limit = query.limit()?;
-    let before = match &query.cursor {
-        None => None,
-        Some(text) => Some(text.parse::<i64>().map_err(|_| {
-            OpsError::field(
-                "cursor",
-                "it is not one that this list gave; leave it out to begin anew",
-            )
-        })?),
+    let filter = query.filter()?;
+    let before = query.cursor(|text| text.parse::<i64>().ok().filter(|seq| *seq > 0))?;
+    let nodes = (!filter.is_empty()).then(|| matching_nodes(&ops, &filter));
+    let (records, next_cursor) = match nodes {
+        None => {
+            let records = store::list_latest(ops.state.read(), None, before, limit + 1).await?;
+            cut(records, limit as usize)
+        }
+        Some(nodes) => of_nodes(&ops, &nodes, before, limit as usize).await?,
     };
-    let mut records = store::list_latest(ops.state.read(), None, before, limit + 1).await?;
-    let more = records.len() > limit as usize;
-    records.truncate(limit as usize);
-    let next_cursor = records
-        .last()
-        .filter(|_| more)
-        .map(|event| event.seq.to_string());
     let names = Names::of(&ops, records.iter().map(|event| event.actor.as_str())).await?;
     let items = records
         .into_iter()
@@ -87,5 +93,58 @@ pub async fn list(
             after: event.after,
         })
         .collect();
-    Ok(Json(Events { items, next_cursor }))
+    Ok(Json(Events {
+        items,
+        next_cursor: next_cursor.map(|seq| seq.to_string()),
+    }))
+}
+
+/// Public ids of the nodes that a filter lets through now.
+fn matching_nodes(ops: &Ops, filter: &Filter) -> HashSet<String> {
+    let matcher = Matcher::new(ops, filter);
+    let now = ops.clock.monotonic();
+    let mut found = HashSet::new();
+    ops.live.for_each_node(|host, server| {
+        let row = row_of(host, server, now);
+        if matcher.lets_through(&row) {
+            found.insert(row.id);
+        }
+    });
+    found
+}
+
+/// The newest entries about these nodes, and where the next page begins.
+async fn of_nodes(
+    ops: &Ops,
+    nodes: &HashSet<String>,
+    mut before: Option<i64>,
+    limit: usize,
+) -> Result<(Vec<EventRecord>, Option<i64>), OpsError> {
+    let mut found = Vec::new();
+    let mut read = 0;
+    while !nodes.is_empty() {
+        let batch = store::list_latest(ops.state.read(), None, before, READ_AT_ONCE).await?;
+        let is_end = batch.len() < READ_AT_ONCE as usize;
+        read += batch.len();
+        before = batch.last().map(|event| event.seq).or(before);
+        found.extend(batch.into_iter().filter(|event| {
+            let node_id = event.node_id.as_ref();
+            node_id.is_some_and(|id| nodes.contains(id))
+        }));
+        if found.len() > limit || is_end {
+            break;
+        }
+        if read >= READ_MAX {
+            return Ok((found, before));
+        }
+    }
+    Ok(cut(found, limit))
+}
+
+/// A page of what was read, which is one more where there is more.
+fn cut(mut records: Vec<EventRecord>, limit: usize) -> (Vec<EventRecord>, Option<i64>) {
+    let has_more = records.len() > limit;
+    records.truncate(limit);
+    let next = records.last().filter(|_| has_more).map(|event| event.seq);
+    (records, next)
 }

@@ -101,7 +101,7 @@ pub async fn list(
     State(ops): State<Ops>,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Nodes>, OpsError> {
-    let page: Page = query.page()?;
+    let page: Page = query.page_of_nodes()?;
     let filter = query.filter()?;
     let matcher = Matcher::new(&ops, &filter);
     let mut nodes = Vec::new();

@@ -177,6 +177,7 @@ mod tests {
             }],
             level: Level::Raw,
             step_s: 10,
+            is_folded: false,
         }
     }
 

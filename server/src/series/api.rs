@@ -46,15 +46,41 @@ pub struct MetricDefinition {
 pub struct MetricDefinitions {
     /// In the catalogue's order.
     pub items: Vec<MetricDefinition>,
-    /// Always null: the list is whole.
+    /// For `?cursor=`; null at the end.
     pub next_cursor: Option<String>,
 }
 
+/// Which part of the catalogue; filters are about nodes, so there is none here.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DefinitionsQuery {
+    /// Items at most: 1 to 1000, default 100.
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
 /// What is measured.
-#[utoipa::path(get, path = "/api/v1/metric-definitions", responses((status = 200, body = MetricDefinitions)), security(("token" = [])))]
-pub async fn definitions() -> Json<MetricDefinitions> {
-    let items = Metric::ALL
-        .iter()
+///
+/// # Errors
+/// Wrong parameters.
+#[utoipa::path(get, path = "/api/v1/metric-definitions", params(DefinitionsQuery), responses((status = 200, body = MetricDefinitions), (status = 422, body = crate::error::Problem)), security(("token" = [])))]
+pub async fn definitions(
+    Params(query): Params<DefinitionsQuery>,
+) -> Result<Json<MetricDefinitions>, OpsError> {
+    let part = ListQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+        filter: None,
+    };
+    let limit = part.limit()? as usize;
+    let after = part.cursor(Metric::from_name)?;
+    let place = after.and_then(|after| Metric::ALL.iter().position(|metric| *metric == after));
+    let rest = Metric::ALL.iter().skip(place.map_or(0, |place| place + 1));
+    let has_more = rest.len() > limit;
+    let items: Vec<MetricDefinition> = rest
+        .take(limit)
         .map(|metric| MetricDefinition {
             name: metric.name(),
             unit: metric.unit().as_str(),
@@ -64,10 +90,11 @@ pub async fn definitions() -> Json<MetricDefinitions> {
             instance: metric.instance(),
         })
         .collect();
-    Json(MetricDefinitions {
+    let next_cursor = items.last().filter(|_| has_more);
+    Ok(Json(MetricDefinitions {
+        next_cursor: next_cursor.map(|metric| metric.name.to_owned()),
         items,
-        next_cursor: None,
-    })
+    }))
 }
 
 /// Which series, which window.
@@ -97,11 +124,11 @@ pub struct Series {
     pub instance: String,
     /// Unit of the values.
     pub unit: &'static str,
-    /// What the points are.
+    /// What the points are: raw (each has count 1), 1m, 10m or 1h, or folded: narrower than a minute, made from raw points.
     pub level: &'static str,
     /// Seconds from point to point.
     pub step_s: u32,
-    /// `[t_ms, min, avg, max, count]`, ascending.
+    /// `[t_ms, min, avg, max, count]`, ascending; `t_ms` is the start of a bucket, or of the range where that is later.
     pub points: Vec<(i64, f64, f64, f64, u32)>,
     /// Where nothing is known, and why.
     #[schema(value_type = Vec<Object>)]
@@ -164,7 +191,7 @@ fn series_of(
         metric: metric.name(),
         instance,
         unit: metric.unit().as_str(),
-        level: slice.level.as_str(),
+        level: slice.level_name(),
         step_s: slice.step_s,
         points: slice
             .points
@@ -252,7 +279,7 @@ pub async fn list(
     } else {
         (NODES_DEFAULT, NODES_MAX)
     };
-    let page = nodes.page_within(default, most)?;
+    let page = nodes.page_of_nodes_within(default, most)?;
     let filter = nodes.filter()?;
     let request = SeriesQuery {
         metric: query.metric,

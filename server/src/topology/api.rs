@@ -62,6 +62,7 @@ pub struct Edge {
 /// `?system=`
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct TopologyParams {
     /// Only clusters of this system.
     #[serde(default)]
@@ -71,8 +72,8 @@ pub struct TopologyParams {
 /// Clusters, and who calls whom.
 ///
 /// # Errors
-/// The database.
-#[utoipa::path(get, path = "/api/v1/topology", params(TopologyParams), responses((status = 200, body = Topology), (status = 401, body = crate::error::Problem)), security(("token" = [])))]
+/// Wrong parameters, or the database.
+#[utoipa::path(get, path = "/api/v1/topology", params(TopologyParams), responses((status = 200, body = Topology), (status = 401, body = crate::error::Problem), (status = 422, body = crate::error::Problem)), security(("token" = [])))]
 pub async fn find(
     State(ops): State<Ops>,
     Params(params): Params<TopologyParams>,

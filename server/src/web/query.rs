@@ -3,6 +3,8 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use domain::filter::{Filter, FilterError};
+use domain::id::NodeId;
+use domain::text::is_slug;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -17,9 +19,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, OpsError> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(error) => Err(OpsError::field("query", error.body_text())),
+            Err(error) => {
+                let text = error.body_text();
+                Err(OpsError::field(
+                    named_field(&text).unwrap_or("query"),
+                    text.as_str(),
+                ))
+            }
         }
     }
+}
+
+/// The parameter that serde names: "unknown field `x`", "duplicate field `x`", "missing field `x`".
+fn named_field(text: &str) -> Option<&str> {
+    let (_, behind) = text.split_once("field `")?;
+    behind.split_once('`').map(|(name, _)| name)
 }
 
 /// Items in one answer when nothing is said.
@@ -81,22 +95,51 @@ impl ListQuery {
             .map_err(|error: FilterError| OpsError::field("filter", error.to_string()))
     }
 
-    /// Which part is asked for.
+    /// The cursor, where it has the form of those that this list gives.
     ///
     /// # Errors
-    /// See [`ListQuery::limit`].
+    /// It has not.
+    pub fn cursor<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, OpsError> {
+        let Some(text) = self.cursor.as_deref() else {
+            return Ok(None);
+        };
+        read(text).map(Some).ok_or_else(|| {
+            let shown = domain::text::clean_label(&text.chars().take(40).collect::<String>());
+            OpsError::field(
+                "cursor",
+                format!("`{shown}` is not one that this list gave; leave it out to begin anew"),
+            )
+        })
+    }
+
+    /// Which part of a list by slug is asked for.
+    ///
+    /// # Errors
+    /// See [`ListQuery::limit`] and [`ListQuery::cursor`].
     pub fn page(&self) -> Result<Page, OpsError> {
-        self.page_within(LIMIT_DEFAULT, LIMIT_MAX)
+        Ok(Page {
+            limit: self.limit()?,
+            after: self.cursor(|text| is_slug(text).then(|| text.to_owned()))?,
+        })
+    }
+
+    /// Which part of a list by public id of a node is asked for.
+    ///
+    /// # Errors
+    /// See [`ListQuery::limit`] and [`ListQuery::cursor`].
+    pub fn page_of_nodes(&self) -> Result<Page, OpsError> {
+        self.page_of_nodes_within(LIMIT_DEFAULT, LIMIT_MAX)
     }
 
     /// The same of a list whose items are large.
     ///
     /// # Errors
-    /// See [`ListQuery::limit`].
-    pub fn page_within(&self, default: u32, most: u32) -> Result<Page, OpsError> {
+    /// See [`ListQuery::limit`] and [`ListQuery::cursor`].
+    pub fn page_of_nodes_within(&self, default: u32, most: u32) -> Result<Page, OpsError> {
+        let node = |text: &str| NodeId::parse(text).ok().map(|id| id.as_str().to_owned());
         Ok(Page {
             limit: self.limit_within(default, most)?,
-            after: self.cursor.clone(),
+            after: self.cursor(node)?,
         })
     }
 }

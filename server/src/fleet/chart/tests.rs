@@ -241,6 +241,7 @@ fn twenty_thousand_points_stay_small_and_keep_their_peak() {
             gaps: Vec::new(),
             level: Level::Raw,
             step_s: 10,
+            is_folded: false,
         };
         let input = Input {
             metric: Metric::MemoryUsedRatio,
@@ -328,6 +329,7 @@ proptest! {
             gaps,
             level: Level::Raw,
             step_s: 10,
+            is_folded: false,
         };
         let window = Window { to_ms: FROM + range_ms, now_ms: FROM + now_ms, ..window(HOUR) };
         let inputs: Vec<Input<'_>> = panel
