@@ -200,7 +200,7 @@ fn fill(config: &mut Config, text: &str) -> Vec<String> {
     problems
 }
 
-fn read(path: &Path) -> Result<Option<String>, String> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, String> {
     use std::io::Read;
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -219,7 +219,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     Ok(Some(text))
 }
 
-fn syntax(error: &toml::de::Error, text: &str) -> String {
+pub(crate) fn syntax(error: &toml::de::Error, text: &str) -> String {
     let line = error
         .span()
         .and_then(|span| text.get(..span.start))

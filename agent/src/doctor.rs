@@ -117,7 +117,7 @@ pub fn examine(folder: &StateFolder, settings: Result<Config, Failure>, policy: 
             )
         })
         .unwrap_or_default();
-    let identity = state(folder, &mut checks);
+    let identity = state(folder, &config, &mut checks);
     match &policy.finding {
         None => checks.add("policy", Verdict::Ok, policy.text.clone()),
         Some(finding) => checks.add(
@@ -145,7 +145,7 @@ pub fn examine(folder: &StateFolder, settings: Result<Config, Failure>, policy: 
     }
 }
 
-fn state(folder: &StateFolder, checks: &mut Checks) -> Option<Identity> {
+fn state(folder: &StateFolder, config: &Config, checks: &mut Checks) -> Option<Identity> {
     let shown = folder.path().display();
     if !folder.path().is_dir() {
         checks.add(
@@ -185,6 +185,7 @@ fn state(folder: &StateFolder, checks: &mut Checks) -> Option<Identity> {
             Verdict::Ok,
             "an agent runs with this state folder",
         );
+        acknowledgement(folder, config, checks);
     } else {
         checks.add(
             "process",
@@ -193,6 +194,29 @@ fn state(folder: &StateFolder, checks: &mut Checks) -> Option<Identity> {
         );
     }
     Some(identity)
+}
+
+/// A server may answer everybody and still take nothing from this agent, because it was removed or revoked.
+fn acknowledgement(folder: &StateFolder, config: &Config, checks: &mut Checks) {
+    const NAME: &str = "acknowledgement";
+    // What is wrong with the cursor was said.
+    let Ok(cursor) = folder.peek_cursor() else {
+        return checks.add(NAME, Verdict::Skipped, "the cursor cannot be read");
+    };
+    let last_ms = cursor.and_then(|cursor| cursor.last_ack_at_ms);
+    match crate::status::late(last_ms, config.interval_ms, clock::wall_ms()) {
+        None => checks.add(NAME, Verdict::Ok, "the server takes this agent's reports"),
+        Some(what) => checks.add(
+            NAME,
+            Verdict::Finding,
+            format!(
+                "{what}; the agent's log says why (journalctl -u oc-agent); when the server answers and still takes \
+                 nothing, look at this node in its console: one that was removed or revoked comes back when {} is moved away and \
+                 `oc-agent enroll` gets a new token",
+                folder.path().display()
+            ),
+        ),
+    }
 }
 
 fn network(identity: &Identity, config: &Config, checks: &mut Checks) {

@@ -6,6 +6,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::config;
+
 /// What is allowed, in words for people and for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -25,11 +27,28 @@ pub fn load(path: &Path) -> Policy {
         Err(error) => Some(format!("{} cannot be read: {error}", path.display())),
         Ok(meta) if !meta.is_file() => Some(format!("{} is not a regular file", path.display())),
         Ok(meta) => distrust(meta.uid(), meta.mode())
-            .map(|why| format!("{} {why}; nothing in it is followed", path.display())),
+            .map(|why| format!("{} {why}; nothing in it is followed", path.display()))
+            .or_else(|| unreadable(path)),
     };
     Policy {
         text: OBSERVE_ONLY.to_owned(),
         finding,
+    }
+}
+
+/// Why the text is no policy, whatever it would allow.
+fn unreadable(path: &Path) -> Option<String> {
+    let shown = path.display();
+    match config::read(path) {
+        Ok(text) => {
+            let text = text?;
+            let error = text.parse::<toml::Table>().err()?;
+            Some(format!(
+                "{shown}: {}; correct it: until then it counts as empty",
+                config::syntax(&error, &text)
+            ))
+        }
+        Err(why) => Some(format!("{shown} {why}")),
     }
 }
 
@@ -53,6 +72,18 @@ mod tests {
         assert!(distrust(1000, 0o100_644).is_some());
         assert!(distrust(0, 0o100_664).is_some());
         assert!(distrust(0, 0o100_646).is_some());
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_a_finding_that_names_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        std::fs::write(&path, "[restart]\nallow = [\n\"a\" = 1\n").unwrap();
+        let finding = unreadable(&path).unwrap();
+        assert!(finding.contains("is not TOML"), "{finding}");
+        assert!(finding.contains("policy.toml: line "), "{finding}");
+        std::fs::write(&path, "[restart]\nallow = []\n").unwrap();
+        assert_eq!(unreadable(&path), None);
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
     } else if !is_running {
         findings.push("not running: start `oc-agent run`".to_owned());
     } else {
-        findings.extend(late(last_ack_at_ms, config.interval_ms));
+        let late = late(last_ack_at_ms, config.interval_ms, clock::wall_ms());
+        findings.extend(late.map(|what| format!("{what}; run `oc-agent doctor`")));
     }
     findings.extend(policy.finding.clone());
     let on_disk = cursor.map_or(Ok(0), |cursor| {
@@ -91,19 +92,14 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
     })
 }
 
-fn late(last_ack_at_ms: Option<i64>, interval_ms: u64) -> Option<String> {
+/// What is wrong with the age of the last acknowledgement.
+pub fn late(last_ack_at_ms: Option<i64>, interval_ms: u64, now_ms: i64) -> Option<String> {
     let Some(at_ms) = last_ack_at_ms else {
-        return Some(
-            "the server has not acknowledged anything yet; run `oc-agent doctor`".to_owned(),
-        );
+        return Some("the server has not acknowledged anything yet".to_owned());
     };
-    let age_ms = u64::try_from(clock::wall_ms().saturating_sub(at_ms)).unwrap_or(0);
-    (age_ms > (interval_ms * LATE_INTERVALS).max(LATE_MS_MIN)).then(|| {
-        format!(
-            "the last acknowledgement is {} s old; run `oc-agent doctor`",
-            age_ms / 1000
-        )
-    })
+    let age_ms = u64::try_from(now_ms.saturating_sub(at_ms)).unwrap_or(0);
+    (age_ms > (interval_ms * LATE_INTERVALS).max(LATE_MS_MIN))
+        .then(|| format!("the last acknowledgement is {} s old", age_ms / 1000))
 }
 
 impl Status {
@@ -130,5 +126,26 @@ impl Status {
         rows.iter()
             .map(|(name, value)| format!("{name:<18} {value}\n"))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_is_late_after_four_intervals_and_a_minute() {
+        for (last_ms, interval_ms, is_late) in [
+            (None, 10_000, true),
+            (Some(940_000), 10_000, false),
+            (Some(939_999), 10_000, true),
+            (Some(760_000), 60_000, false),
+            (Some(759_999), 60_000, true),
+            // The clock was set back.
+            (Some(2_000_000), 10_000, false),
+        ] {
+            let found = late(last_ms, interval_ms, 1_000_000);
+            assert_eq!(found.is_some(), is_late, "{last_ms:?} {interval_ms}");
+        }
     }
 }
