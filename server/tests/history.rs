@@ -285,6 +285,32 @@ async fn sealed_points_and_levels_are_what_was_reported_watched_or_not() {
 }
 
 #[tokio::test]
+async fn what_came_live_between_two_outages_is_not_marked() {
+    let mut history = History::new().await;
+    let from_ms = NOW_MS - HOUR_MS;
+    // Two outages of two minutes, a minute of live reports between them.
+    let first = (from_ms, from_ms + 2 * MINUTE_MS);
+    let second = (first.1 + MINUTE_MS, first.1 + 3 * MINUTE_MS);
+    let step = 10 * SECOND_MS;
+    let late = |(from_ms, to_ms)| every(step, from_ms, to_ms).collect::<Vec<i64>>();
+    history.append(late(first), Some(NOW_MS)).await;
+    history.append(late((first.1, second.0)), None).await;
+    // In two parts, which are one.
+    let half = second.0 + MINUTE_MS;
+    history.append(late((second.0, half)), Some(NOW_MS)).await;
+    history.append(late((half, second.1)), Some(NOW_MS)).await;
+    let token = history.site.api_token(Role::Viewer).await;
+    let path = format!(
+        "/api/v1/nodes/{}/series?metric=cpu_used_ratio&from_ms={from_ms}&to_ms={NOW_MS}",
+        history.node_id
+    );
+    let answer = history.site.call("GET", &path).bearer(&token).send().await;
+    let span = |(from_ms, to_ms): (i64, i64)| serde_json::json!({ "from_ms": from_ms, "to_ms": to_ms - step + 1 });
+    let wanted = serde_json::json!([span(first), span(second)]);
+    assert_eq!(answer.json()["backfilled"], wanted, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn what_comes_late_goes_to_its_place_and_is_marked() {
     let mut history = History::new().await;
     let from_ms = NOW_MS - 30 * HOUR_MS;

@@ -257,8 +257,8 @@ impl Fold {
         })
     }
 
-    /// Stretches longer than [`GAP_STEPS`] intervals without a point; where coarser levels are read, in which a short
-    /// loss does not show, also the losses that are known.
+    /// Stretches longer than [`GAP_STEPS`] intervals without a point, and what an agent lost, however short; where
+    /// coarser levels are read, in which a short silence does not show, also the other losses that are known.
     fn gaps(&self, known: &Known<'_>) -> Vec<Gap> {
         let (from_ms, end_ms) = (self.request.from_ms, self.request.to_ms.min(known.until_ms));
         let mut gaps = Vec::new();
@@ -271,9 +271,7 @@ impl Fold {
             }
             known_to_ms = known_to_ms.max(run_end_ms);
         }
-        if self.source.level == Level::Raw && self.bucket_ms < 60_000 {
-            return gaps;
-        }
+        let are_points_near = self.source.level == Level::Raw && self.bucket_ms < 60_000;
         let mut told = Vec::new();
         for gap in known.explicit {
             let mut at_ms = gap.from_ms.max(from_ms);
@@ -282,6 +280,19 @@ impl Fold {
                 .iter()
                 .filter(|other| other.to_ms > at_ms && other.from_ms < to_ms);
             let edges: Vec<(i64, i64)> = inside.map(|other| (other.from_ms, other.to_ms)).collect();
+            // A record or two that an agent lost leave no silence that would tell of them.
+            let is_short = to_ms.saturating_sub(at_ms) <= self.limit_ms;
+            if is_short && at_ms < to_ms && edges.is_empty() && is_lost(&gap.reason) {
+                told.push(Gap {
+                    from_ms: at_ms,
+                    to_ms,
+                    reason: gap.reason.clone(),
+                });
+                continue;
+            }
+            if are_points_near {
+                continue;
+            }
             for (other_from_ms, other_to_ms) in edges.into_iter().chain([(to_ms, to_ms)]) {
                 if other_from_ms.saturating_sub(at_ms) > self.limit_ms {
                     told.push(Gap {
@@ -305,6 +316,11 @@ impl Fold {
         });
         gaps
     }
+}
+
+/// Are these records gone for good, and not only late?
+fn is_lost(reason: &str) -> bool {
+    ["dropped_by_agent", "damaged_at_agent", "lost_by_agent"].contains(&reason)
 }
 
 /// Adds a gap with its reason: deleted when it was before the cut; else the known loss that covers most of it.

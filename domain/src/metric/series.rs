@@ -455,6 +455,30 @@ mod tests {
     }
 
     #[test]
+    fn one_lost_record_is_a_gap_although_its_silence_is_short() {
+        let raw: Vec<(i64, i64)> = (0..60)
+            .filter(|i| *i != 30)
+            .map(|i| (i * 10_000, 1))
+            .collect();
+        let lost = |reason: &str| Gap {
+            from_ms: 290_000,
+            to_ms: 310_000,
+            reason: reason.to_owned(),
+        };
+        let gaps = |reason: &str, level| {
+            let asked = SeriesRequest {
+                level,
+                ..request(0, 600_000)
+            };
+            asked.slice(&raw, &[lost(reason)], 600_000).unwrap().gaps
+        };
+        for level in [None, Some(Level::Raw), Some(Level::OneMinute)] {
+            assert_eq!(gaps("damaged_at_agent", level), [lost("damaged_at_agent")]);
+            assert_eq!(gaps("server_down", level), [], "these records came later");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_answered_is_refused_with_the_way_out() {
         assert!(
             request(10, 10)

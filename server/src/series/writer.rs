@@ -167,6 +167,8 @@ struct Staged {
     cursors: HashMap<i64, Cursor>,
     /// (host, from, to) of records that came long after they were taken.
     backfilled: Vec<(i64, i64, i64)>,
+    /// The host whose last record came late: one that came live ends a span.
+    late_host_no: Option<i64>,
 }
 
 impl Staged {
@@ -176,6 +178,7 @@ impl Staged {
         match self.backfilled.last_mut() {
             Some((host, from_ms, to_ms))
                 if *host == host_no
+                    && self.late_host_no == Some(host_no)
                     && t_ms >= from_ms.saturating_sub(BACKFILL_JOIN_MS)
                     && t_ms <= to_ms.saturating_add(BACKFILL_JOIN_MS) =>
             {
@@ -184,6 +187,7 @@ impl Staged {
             }
             _ => self.backfilled.push((host_no, t_ms, end_ms)),
         }
+        self.late_host_no = Some(host_no);
     }
 }
 
@@ -340,6 +344,8 @@ impl Writer {
             }
             if received_at_ms.saturating_sub(record.t_ms) > BACKFILLED_AFTER_MS {
                 staged.mark_backfilled(host_no, record.t_ms);
+            } else {
+                staged.late_host_no = None;
             }
             staged.tail.push(TailRow {
                 host_no,

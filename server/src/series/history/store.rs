@@ -362,7 +362,7 @@ pub async fn find_cut(
         .map_err(StoreError::doing("reading what was deleted"))
 }
 
-/// Marks a stretch of a host as back-filled; what it touches becomes one with it.
+/// Marks a stretch of a host as back-filled; what it touches becomes one with it, unless a record between them came live.
 ///
 /// # Errors
 /// When the database refuses.
@@ -377,6 +377,22 @@ pub async fn mark_backfilled(
         from_ms.saturating_sub(BACKFILL_JOIN_MS),
         to_ms.saturating_add(BACKFILL_JOIN_MS),
     );
+    // The nearest records on both sides that are in no marked stretch.
+    let live: (Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT MAX(CASE WHEN t_ms < $2 THEN t_ms END), MIN(CASE WHEN t_ms >= $3 THEN t_ms END) FROM sample_tail \
+         WHERE host_no = $1 AND t_ms >= $4 AND t_ms <= $5 AND NOT EXISTS (SELECT 1 FROM backfill \
+         WHERE backfill.host_no = $1 AND t_ms >= from_ms AND t_ms < to_ms)",
+    )
+    .bind(host_no)
+    .bind(from_ms)
+    .bind(to_ms)
+    .bind(near_from_ms)
+    .bind(near_to_ms)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing())?;
+    let near_from_ms = live.0.map_or(near_from_ms, |t_ms| t_ms.saturating_add(1));
+    let near_to_ms = live.1.map_or(near_to_ms, |t_ms| t_ms.saturating_sub(1));
     let touched: (Option<i64>, Option<i64>) = sqlx::query_as(
         "SELECT MIN(from_ms), MAX(to_ms) FROM backfill WHERE host_no = $1 AND to_ms >= $2 AND from_ms <= $3",
     )
