@@ -265,6 +265,20 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+impl Problem {
+    /// What a status says where nobody said more.
+    pub fn of(status: StatusCode, detail: String) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("error"),
+            status: status.as_u16(),
+            detail,
+            code: None,
+            errors: Vec::new(),
+        }
+    }
+}
+
 impl IntoResponse for OpsError {
     fn into_response(self) -> Response {
         let status = self.status();
@@ -282,12 +296,9 @@ impl IntoResponse for OpsError {
             _ => (Vec::new(), None),
         };
         let problem = Problem {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("error"),
-            status: status.as_u16(),
-            detail,
             code,
             errors,
+            ..Problem::of(status, detail)
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();

@@ -146,6 +146,8 @@ pub fn router(ops: Ops) -> Router {
                             .and(NotForContentType::const_new(protocol::http::MEDIA_TYPE)),
                     ),
                 )
+                // Around the timeout, whose answer is bare, too.
+                .layer(from_fn(problems::for_programs))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,
                     REQUEST_TIMEOUT,

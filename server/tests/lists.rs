@@ -132,6 +132,96 @@ async fn parameters_that_mean_nothing_are_refused_by_their_name() {
 }
 
 #[tokio::test]
+async fn what_the_framework_refuses_is_a_problem_too() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    for path in [
+        "/api/v1/nodes/%FF",
+        "/api/v1/clusters/%FF",
+        "/agent/v1/server",
+    ] {
+        let call = site.call("GET", path);
+        let call = if path.starts_with("/api") {
+            call.bearer(&token)
+        } else {
+            call
+        };
+        let answer = call.send().await;
+        assert!(answer.status.is_client_error(), "{path} {}", answer.status);
+        assert!(answer.is_problem(), "{path} {}", answer.body);
+        assert_ne!(answer.json()["detail"], "", "{path}");
+    }
+    for path in ["/agent/v1/enroll", "/agent/v1/hello"] {
+        let huge = vec![0; 1 << 20];
+        let answer = site.call("POST", path).bytes(huge).send().await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+        assert!(answer.is_problem(), "{path} {}", answer.body);
+    }
+}
+
+/// Every `$ref` in a document.
+fn refs(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(to) if name == "$ref" => found.push(to.clone()),
+                    value => refs(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_whole_and_true_of_clusters() {
+    let site = fleet().await;
+    let token = site.api_token(Role::Viewer).await;
+    let get = async |path: &str| site.call("GET", path).bearer(&token).send().await.json();
+    let document = get("/api/v1/openapi.json").await;
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{method} {path}: {id} is taken");
+            for status in ["401", "403", "429", "503"] {
+                assert!(
+                    operation["responses"][status].is_object(),
+                    "{path} {status}"
+                );
+            }
+        }
+    }
+    let mut found = Vec::new();
+    refs(&document, &mut found);
+    assert!(!found.is_empty());
+    for to in found {
+        let target = document.pointer(to.strip_prefix('#').unwrap());
+        assert!(target.is_some(), "{to} leads nowhere");
+    }
+    // What lists say of a cluster is what its schema calls required, and no more than its properties.
+    for (path, list, schema) in [
+        ("/api/v1/clusters", "items", "Cluster"),
+        ("/api/v1/topology", "clusters", "TopologyCluster"),
+    ] {
+        let answer = get(path).await;
+        let schema = &document["components"]["schemas"][schema];
+        let cluster = answer[list][0].as_object().unwrap();
+        for name in schema["required"].as_array().unwrap() {
+            assert!(
+                cluster.contains_key(name.as_str().unwrap()),
+                "{path} {name}"
+            );
+        }
+        for name in cluster.keys() {
+            assert!(schema["properties"][name].is_object(), "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn events_are_filtered_by_their_nodes_and_metrics_come_in_pages() {
     let site = fleet().await;
     let token = site.api_token(Role::Viewer).await;

@@ -1,7 +1,7 @@
 //! What an agent asks before it has a session: the server's proof, and to be enrolled.
 
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use protocol::http::MEDIA_TYPE;
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::OpsError;
 use crate::ops::Ops;
+use crate::web::query::Params;
 
 /// Shortest nonce that is fresh enough.
 const NONCE_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
@@ -25,7 +26,7 @@ pub struct ProofQuery {
 /// The nonce is not base64url, or too short.
 pub async fn proof(
     State(ops): State<Ops>,
-    Query(query): Query<ProofQuery>,
+    Params(query): Params<ProofQuery>,
 ) -> Result<Response, OpsError> {
     let nonce = data_encoding::BASE64URL_NOPAD
         .decode(query.nonce.as_bytes())

@@ -25,6 +25,7 @@ pub struct Topology {
 
 /// A cluster.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TopologyCluster)]
 pub struct Cluster {
     /// Slug.
     pub slug: String,

@@ -3,6 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 
 /// What programs may call.
 #[derive(OpenApi)]
@@ -26,7 +27,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         crate::topology::api::find,
         crate::events::api::list
     ),
-    modifiers(&Token)
+    modifiers(&Token, &Operations)
 )]
 pub struct Document;
 
@@ -42,6 +43,38 @@ impl utoipa::Modify for Token {
             .components
             .get_or_insert_with(Default::default)
             .add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// What is the same of all: a name of its own, and what refuses before a handler is asked.
+struct Operations;
+
+impl utoipa::Modify for Operations {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let words: Vec<&str> = path
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .filter(|word| !matches!(*word, "" | "api" | "v1"))
+                .collect();
+            // Programs only read yet; a test sees to it that no operation is left without its name.
+            let Some(operation) = &mut item.get else {
+                continue;
+            };
+            operation.operation_id = Some(format!("get_{}", words.join("_")));
+            for (status, meaning) in [
+                ("401", "No credential, or one that is no longer good"),
+                ("403", "The token's role may not do this"),
+                ("429", "Too many attempts; see Retry-After"),
+                ("503", "The server is busy; see Retry-After"),
+            ] {
+                let response = ResponseBuilder::new().description(meaning).content(
+                    "application/problem+json",
+                    Content::new(Some(Ref::from_schema_name("Problem"))),
+                );
+                let responses = &mut operation.responses.responses;
+                responses.insert(status.to_owned(), RefOr::T(response.build()));
+            }
+        }
     }
 }
 

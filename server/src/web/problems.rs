@@ -5,15 +5,18 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use protocol::http::HEADER_AUTH;
 use serde::Deserialize;
 
 use super::assets;
 
 /// Ours are far shorter.
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
+/// When a request that took too long makes sense again.
+const RETRY_AFTER_S: u64 = 5;
 const FOR_PROGRAMS: [&str; 3] = ["/api/", "/agent/", "/fn/"];
 
 #[derive(Debug, Deserialize)]
@@ -28,6 +31,49 @@ struct Problem {
 struct Field {
     field: String,
     detail: String,
+}
+
+/// Makes a problem document of a refusal by the framework: a path or a body that cannot be read, a request that took too
+/// long. What an agent can verify stays as it is.
+pub async fn for_programs(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_program = ["/api/", "/agent/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if !(is_program && is_bare && is_refusal) || response.headers().contains_key(HEADER_AUTH) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
+    let said = domain::text::clean_label(&String::from_utf8_lossy(&bytes));
+    let detail = if status == StatusCode::SERVICE_UNAVAILABLE && said.is_empty() {
+        format!("the request took too long; try again in {RETRY_AFTER_S} s")
+    } else if said.is_empty() {
+        status.canonical_reason().unwrap_or("refused").to_owned()
+    } else {
+        said
+    };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        parts
+            .headers
+            .entry(header::RETRY_AFTER)
+            .or_insert(HeaderValue::from(RETRY_AFTER_S));
+    }
+    let problem = serde_json::to_vec(&crate::error::Problem::of(status, detail));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Response::from_parts(parts, Body::from(problem.unwrap_or_default()))
 }
 
 /// Turns a problem document into a page where a browser asked for one.
