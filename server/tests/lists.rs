@@ -297,10 +297,15 @@ async fn series_of_many_nodes_come_in_pages() {
     assert_eq!(told, [0.1, 0.9]);
     let disks = get("metric=filesystem_used_ratio").await.json();
     assert_eq!(disks["items"][0]["instance"], "/");
+    for most in [
+        "metric=cpu_used_ratio&limit=1000",
+        "metric=cpu_used_ratio&limit=1000&level=1m",
+    ] {
+        assert_eq!(get(most).await.status, StatusCode::OK, "{most}");
+    }
     for wrong in [
         "metric=cpu",
-        "metric=cpu_used_ratio&limit=101",
-        "metric=cpu_used_ratio&limit=11&level=1m",
+        "metric=cpu_used_ratio&limit=1001",
         "metric=cpu_used_ratio&level=2m&filter=nobody",
     ] {
         let answer = get(wrong).await;

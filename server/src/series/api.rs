@@ -16,12 +16,8 @@ use crate::fleet::service::{find_node, is_of};
 use crate::ops::Ops;
 use crate::web::query::{ListQuery, Params};
 
-/// Nodes in one answer when nothing is said.
-const NODES_DEFAULT: u32 = 20;
-/// Nodes in one answer at most.
-const NODES_MAX: u32 = 100;
-/// The same where all points of a level are asked for.
-const LEVEL_NODES_MAX: u32 = 10;
+/// A page ends after the node with which it has so many points: its cursor leads on.
+const PAGE_POINTS_MAX: usize = 200_000;
 
 /// A metric.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -233,7 +229,7 @@ pub struct ManySeriesQuery {
     level: Option<String>,
     /// Points at most where no level is named; default 400.
     max_points: Option<String>,
-    /// Nodes at most: 1 to 100, default 20; with a level 1 to 10, default 10.
+    /// Nodes at most: 1 to 1000, default 100; fewer where their series have very many points.
     limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -274,12 +270,7 @@ pub async fn list(
         cursor: query.cursor,
         filter: query.filter,
     };
-    let (default, most) = if query.level.is_some() {
-        (LEVEL_NODES_MAX, LEVEL_NODES_MAX)
-    } else {
-        (NODES_DEFAULT, NODES_MAX)
-    };
-    let page = nodes.page_of_nodes_within(default, most)?;
+    let page = nodes.page_of_nodes()?;
     let filter = nodes.filter()?;
     let request = SeriesQuery {
         metric: query.metric,
@@ -300,13 +291,14 @@ pub async fn list(
         }
     });
     found.sort();
-    let (found, next_cursor) = page.take(found, String::clone);
+    let (found, mut next_cursor) = page.take(found, String::clone);
     // Removed meanwhile: no longer one that matches.
     let found: Vec<NodeLive> = found.iter().filter_map(|id| ops.live.node(id)).collect();
     // Wrong parameters are wrong also where no node matches.
     request.request(now_ms, 1)?;
-    let mut items = Vec::new();
-    for node in found {
+    let (mut items, mut points) = (Vec::new(), 0);
+    let mut found = found.into_iter().peekable();
+    while let Some(node) = found.next() {
         let (metric, wanted) = request.request(now_ms, node.host.record.interval_s)?;
         let is_wanted = |key: &SeriesKey| {
             key.metric == metric
@@ -318,11 +310,20 @@ pub async fn list(
         };
         let no = node.host.record.no;
         let window = service::window(&ops.metrics, no, wanted, now_ms, is_wanted).await?;
+        points += window
+            .slices
+            .values()
+            .map(|slice| slice.points.len())
+            .sum::<usize>();
         items.extend(window.slices.into_iter().map(|(key, slice)| NodeSeries {
             node_id: node.id().to_owned(),
             node: node.name(),
             series: series_of(metric, key.instance, slice, window.backfilled.clone()),
         }));
+        if points >= PAGE_POINTS_MAX && found.peek().is_some() {
+            next_cursor = Some(node.id().to_owned());
+            break;
+        }
     }
     Ok(Json(ManySeries { items, next_cursor }))
 }

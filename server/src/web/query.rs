@@ -66,21 +66,17 @@ impl ListQuery {
     /// # Errors
     /// Not a number from 1 to 1000.
     pub fn limit(&self) -> Result<u32, OpsError> {
-        self.limit_within(LIMIT_DEFAULT, LIMIT_MAX)
-    }
-
-    fn limit_within(&self, default: u32, most: u32) -> Result<u32, OpsError> {
         let Some(text) = &self.limit else {
-            return Ok(default);
+            return Ok(LIMIT_DEFAULT);
         };
         text.parse()
             .ok()
-            .filter(|limit| (1..=most).contains(limit))
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .ok_or_else(|| {
                 let shown = domain::text::clean_label(&text.chars().take(40).collect::<String>());
                 OpsError::field(
                     "limit",
-                    format!("`{shown}` is not a number from 1 to {most}"),
+                    format!("`{shown}` is not a number from 1 to {LIMIT_MAX}"),
                 )
             })
     }
@@ -128,17 +124,9 @@ impl ListQuery {
     /// # Errors
     /// See [`ListQuery::limit`] and [`ListQuery::cursor`].
     pub fn page_of_nodes(&self) -> Result<Page, OpsError> {
-        self.page_of_nodes_within(LIMIT_DEFAULT, LIMIT_MAX)
-    }
-
-    /// The same of a list whose items are large.
-    ///
-    /// # Errors
-    /// See [`ListQuery::limit`] and [`ListQuery::cursor`].
-    pub fn page_of_nodes_within(&self, default: u32, most: u32) -> Result<Page, OpsError> {
         let node = |text: &str| NodeId::parse(text).ok().map(|id| id.as_str().to_owned());
         Ok(Page {
-            limit: self.limit_within(default, most)?,
+            limit: self.limit()?,
             after: self.cursor(node)?,
         })
     }
