@@ -403,9 +403,13 @@ impl Running {
     fn settle_numbers(&mut self, answer: &HelloAnswer) -> Result<(), Failure> {
         let cursor = self.cursor.get();
         if answer.epoch != cursor.epoch || self.cursor.wants_new_epoch() {
+            let instead = match cursor.epoch {
+                ours if ours == answer.epoch => "anew".to_owned(),
+                ours => format!("instead of {ours}"),
+            };
             log::warn(format!(
-                "the server gave epoch {} instead of {}: it knows other records under this agent's numbers; the gap is recorded there",
-                answer.epoch, cursor.epoch
+                "the server gave epoch {} {instead}: it knows other records under this agent's numbers; the gap is recorded there",
+                answer.epoch
             ));
             let next = self
                 .spool

@@ -33,9 +33,7 @@ pub enum Trouble {
     #[error("no answer in time")]
     TooLate,
     /// The other side could not be verified, or speaks no TLS.
-    #[error(
-        "the TLS connection is not trusted: {0}; if the server's certificate is from your own authority, name it with --ca-file"
-    )]
+    #[error("the TLS connection is not trusted: {0}; {advice}", advice = advice(.0))]
     Tls(rustls::Error),
     /// The network.
     #[error("{0}")]
@@ -319,6 +317,16 @@ fn addresses(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
     }
 }
 
+/// What to do about a certificate that is not trusted. The verifier tells some reasons by their text alone.
+fn advice(error: &rustls::Error) -> &'static str {
+    if error.to_string().contains("CaUsedAsEndEntity") {
+        "the server shows the certificate of an authority (CA:TRUE) as its own, as `openssl req -x509` makes it: make one \
+         with `-addext basicConstraints=critical,CA:FALSE`, or one that the authority signed"
+    } else {
+        "if the server's certificate is from your own authority, name it with --ca-file"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -357,6 +365,17 @@ mod tests {
             format!("POST / HTTP/1.1\r\ncontent-length: {LARGE}\r\n\r\n").into_bytes();
         request.resize(request.len() + LARGE, b'x');
         request
+    }
+
+    #[test]
+    fn an_authoritys_certificate_in_a_servers_place_is_told_with_the_way_out() {
+        let told = |text: &str| {
+            let other = rustls::OtherError(Arc::new(std::io::Error::other(text.to_owned())));
+            let error = rustls::CertificateError::Other(other);
+            Trouble::Tls(rustls::Error::InvalidCertificate(error)).to_string()
+        };
+        assert!(told("CaUsedAsEndEntity").contains("CA:FALSE"));
+        assert!(told("UnknownIssuer").contains("--ca-file"));
     }
 
     #[test]
