@@ -2,15 +2,20 @@
 //! answer, the live line, the data a page was rendered with. A second way would be the same code once more in the wasm,
 //! for every type; see [`read`] for what the one way leaves out.
 
+pub mod part;
 pub mod read;
 
-use leptos::prelude::Resource;
-use leptos::server::codee::{Decoder, Encoder};
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use leptos::prelude::*;
 use leptos::server_fn::codec::Post;
 use leptos::server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use part::{Held, Part};
 use read::Misread;
 
 /// JSON as text.
@@ -21,19 +26,82 @@ pub struct JsonText;
 pub type Answer = Post<JsonText>;
 
 /// A page's own data: rendered on the server, read again by the browser from the page.
-pub type PageData<T> = Resource<T, JsonText>;
+pub struct PageData<T> {
+    /// Without its type: see [`Part`].
+    pub part: Resource<Part, JsonText>,
+    of: PhantomData<fn() -> T>,
+}
 
-/// Loads a page's own data before the page is sent.
+impl<T> Clone for PageData<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for PageData<T> {}
+
+/// Loads a page's own data before the page is sent, and again when `source` changes.
 pub fn page_data<T, S, F>(
-    source: impl Fn() -> S + Send + Sync + 'static,
+    source: impl Fn() -> S + Clone + Send + Sync + 'static,
     load: impl Fn(S) -> F + Send + Sync + 'static,
 ) -> PageData<T>
 where
-    T: Serialize + DeserializeOwned + Send + Sync + 'static,
-    S: PartialEq + Clone + Send + Sync + 'static,
+    T: Held,
+    S: Serialize + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    Resource::new_with_options(source, load, true)
+    let now = source.clone();
+    let key = move || serde_json::to_string(&source()).unwrap_or_default();
+    let load = move |_: String| -> Loading {
+        let loading = load(untrack(&now));
+        Box::pin(async move { Part::of(loading.await) })
+    };
+    PageData {
+        part: resource(Box::new(key), Box::new(load)),
+        of: PhantomData,
+    }
+}
+
+type Loading = Pin<Box<dyn Future<Output = Part> + Send>>;
+
+/// One for all kinds of data.
+fn resource(
+    key: Box<dyn Fn() -> String + Send + Sync>,
+    load: Box<dyn Fn(String) -> Loading + Send + Sync>,
+) -> Resource<Part, JsonText> {
+    Resource::new_with_options(key, load, true)
+}
+
+impl<T: Held> PageData<T> {
+    /// Loads it again.
+    pub fn refetch(self) {
+        self.part.refetch();
+    }
+
+    /// What is there, if it is.
+    pub fn with<U>(self, look: impl FnOnce(Option<&T>) -> U) -> U {
+        look(self.part.get().as_ref().and_then(Part::get))
+    }
+
+    /// The same without being told of changes.
+    pub fn with_untracked<U>(self, look: impl FnOnce(Option<&T>) -> U) -> U {
+        look(self.part.get_untracked().as_ref().and_then(Part::get))
+    }
+}
+
+impl<T: Held + Clone> IntoFuture for PageData<T> {
+    type Output = T;
+    type IntoFuture = Pin<Box<dyn Future<Output = T> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            match self.part.await.get::<T>().cloned() {
+                Some(value) => value,
+                // What was rendered stays as it is.
+                None => std::future::pending().await,
+            }
+        })
+    }
 }
 
 impl ContentType for JsonText {
@@ -57,23 +125,5 @@ impl<T: DeserializeOwned> Decodes<T> for JsonText {
 
     fn decode(bytes: Bytes) -> Result<T, Self::Error> {
         read::text(std::str::from_utf8(&bytes).map_err(|_| Misread)?)
-    }
-}
-
-impl<T: Serialize> Encoder<T> for JsonText {
-    type Error = serde_json::Error;
-    type Encoded = String;
-
-    fn encode(value: &T) -> Result<String, Self::Error> {
-        serde_json::to_string(value)
-    }
-}
-
-impl<T: DeserializeOwned> Decoder<T> for JsonText {
-    type Error = Misread;
-    type Encoded = str;
-
-    fn decode(text: &str) -> Result<T, Self::Error> {
-        read::text(text)
     }
 }

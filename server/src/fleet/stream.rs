@@ -20,6 +20,8 @@ use crate::ops::Ops;
 
 /// Messages to one page.
 const PERIOD: Duration = Duration::from_secs(1);
+/// Lines tick together at one of so many moments of a second: a thousand moments would be as many wake-ups of threads.
+const MOMENTS: u32 = 20;
 /// A line without news says that it is open.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How soon a revoked session loses its connections.
@@ -44,8 +46,8 @@ pub fn open(
     who: Operator,
     requests: BoxedStream<LiveRequest, UiError>,
 ) -> BoxedStream<LiveMessage, UiError> {
-    let mut tick = tokio::time::interval(PERIOD);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = tokio::time::interval_at(next_moment(&ops), PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let changes = ops.live.subscribe();
     let line = Line {
         ops,
@@ -59,6 +61,12 @@ pub fn open(
         checked_at: None,
     };
     BoxedStream::from(messages(line))
+}
+
+fn next_moment(ops: &Ops) -> Instant {
+    let apart = u64::from(PERIOD.subsec_millis().max(1_000) / MOMENTS);
+    let since = ops.clock.monotonic().0 % apart;
+    Instant::now() + Duration::from_millis(apart - since)
 }
 
 fn messages(line: Line) -> impl Stream<Item = Result<LiveMessage, UiError>> + Send {

@@ -143,6 +143,7 @@ impl Made {
             *slot = clock;
         }
         self.seq = self.seq.wrapping_add(1);
+        // Once more, with the clock this time.
         if !is_first && let Some(change) = delta::diff(&self.value, &value) {
             self.changes.push_back((self.seq, Body::of(&change)?));
             while self.changes.len() > CHANGES_MAX {
