@@ -248,20 +248,18 @@ async fn bodies_that_are_too_big_truncated_or_nonsense_are_refused_and_change_no
         .unwrap();
     assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
     let nan = {
-        // A report whose sample is the float NaN: the tail of a CBOR array of values [1, NaN].
+        // A report whose sample is the float NaN: the same bytes less the packed values, for which [1, NaN] stands.
         let good = TestAgent::report_of(&[Record {
             groups: vec![Group {
                 instance: String::new(),
-                values: vec![1, 7],
+                values: vec![1, 10_000],
             }],
             ..record.clone()
         }]);
-        let at = good
-            .windows(3)
-            .rposition(|w| w == [0x82, 0x01, 0x07])
-            .unwrap();
+        let packed = [0x44, 0x02, 0xA0, 0x9C, 0x01];
+        let at = good.windows(5).rposition(|w| w == packed).unwrap();
         let mut bytes = good;
-        bytes.splice(at + 2..at + 3, [0xF9, 0x7E, 0x00]);
+        bytes.splice(at..at + 5, [0x82, 0x01, 0xF9, 0x7E, 0x00]);
         bytes
     };
     let nan = agent.send_bytes(&site, 1, 1, nan).await.err().unwrap();
