@@ -157,7 +157,9 @@ fn sql_stands_in_stores_and_migrations_only_and_a_table_is_written_by_one_area()
     let mut writers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (file, text) in sources("server/src", ".rs") {
         let text = without_tests(&text);
-        let is_store = file.ends_with("/store.rs") || file == "server/src/db.rs" || file == "server/src/db/write.rs";
+        let is_store = file.ends_with("/store.rs")
+            || file == "server/src/db.rs"
+            || file == "server/src/db/write.rs";
         let has_sql = ["sqlx::query", "QueryBuilder"]
             .iter()
             .any(|word| text.contains(word));
