@@ -7,6 +7,7 @@
 pub mod access;
 pub mod backup;
 pub mod chart;
+pub mod connections;
 pub mod disk;
 pub mod event;
 pub mod filter;

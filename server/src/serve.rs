@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::TokioTimer;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use domain::connections::Bounds;
 use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,27 +16,29 @@ use crate::backup;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
-use crate::health;
+use crate::health::{self, limits};
 use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
 use crate::series;
 use crate::topology;
 
+mod connections;
+
+use connections::Places;
+
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long a client may take to send its head. It also bounds how long a kept connection may be idle, so it is longer
-/// than the usual interval of agents: they would shake hands for each report otherwise.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken, or not ours.
     #[error(
-        "cannot listen on {address}: {source}; choose another with --listen, or stop what uses it"
+        "cannot listen on {address}: {source}; choose another with {flag}, or stop what uses it"
     )]
     Listen {
+        /// Which setting says so.
+        flag: &'static str,
         /// Which.
         address: SocketAddr,
         /// Why not.
@@ -79,6 +81,21 @@ impl ServeError {
 /// (`net.core.somaxconn`); the standard library's 128 made a thousand agents time out.
 const BACKLOG: u32 = 4_096;
 
+fn listen_for(
+    flag: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listening = listen(address).and_then(|listener| {
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    });
+    listening.map_err(|source| ServeError::Listen {
+        flag,
+        address,
+        source,
+    })
+}
+
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -115,12 +132,11 @@ pub async fn serve_then(
 ) -> Result<(), ServeError> {
     let io = |doing| move |source| ServeError::Io { doing, source };
     // First, so that a taken port changes nothing on disk.
-    let listen_error = |source| ServeError::Listen {
-        address: settings.listen,
-        source,
-    };
-    let listener = listen(settings.listen).map_err(listen_error)?;
-    let bound = listener.local_addr().map_err(listen_error)?;
+    let (listener, bound) = listen_for("--listen", settings.listen)?;
+    let metrics = settings
+        .metrics_listen
+        .map(|address| listen_for("--metrics-listen", address))
+        .transpose()?;
     let tls = match &settings.tls {
         Some((cert, key)) => {
             let tls_error = |source| ServeError::Tls {
@@ -153,7 +169,12 @@ pub async fn serve_then(
     let disk = tokio::spawn(health::disk::watch(ops.clone()));
     let backups = tokio::spawn(backup::schedule::run(ops.clone()));
     let topology = tokio::spawn(topology::service::run(ops.clone()));
-    let metrics = metrics_listener(&ops).map_err(io("listening for metrics"))?;
+    let places = Places::new(Bounds::of(limits::raise_open_files()), {
+        let ops = ops.clone();
+        move |address| address.is_loopback() || ops.settings.trusts_proxy(address)
+    });
+    let metrics =
+        serve_metrics(&ops, metrics, places.clone()).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
     let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
     let announce = tokio::spawn({
@@ -166,21 +187,15 @@ pub async fn serve_then(
         }
     });
     let service = router(ops.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = connections::server(listener, places)
+        .map_err(io("listening"))?
+        .handle(handle);
     let served = match tls {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, tls)
-                .map_err(io("listening"))?
-                .handle(handle);
-            limit_heads(server.http_builder());
+            let server = server.map(|places| RustlsAcceptor::new(tls).acceptor(places));
             server.serve(service).await
         }
-        None => {
-            let mut server = axum_server::from_tcp(listener)
-                .map_err(io("listening"))?
-                .handle(handle);
-            limit_heads(server.http_builder());
-            server.serve(service).await
-        }
+        None => server.serve(service).await,
     };
     ops.shutdown.cancel();
     announce.abort();
@@ -196,35 +211,30 @@ pub async fn serve_then(
 }
 
 /// Serves `/metrics` alone, to whoever reaches its address, where one is set.
-fn metrics_listener(ops: &Ops) -> std::io::Result<tokio::task::JoinHandle<()>> {
-    let Some(address) = ops.settings.metrics_listen else {
+fn serve_metrics(
+    ops: &Ops,
+    listener: Option<(TcpListener, SocketAddr)>,
+    places: Places,
+) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let Some((listener, bound)) = listener else {
         return Ok(tokio::spawn(async {}));
     };
-    let listener = tokio::net::TcpListener::from_std(listen(address)?)?;
-    tracing::info!(listen = %listener.local_addr()?, "serving metrics");
+    let handle = Handle::new();
+    let server = connections::server(listener, places)?.handle(handle.clone());
+    tracing::info!(listen = %bound, "serving metrics");
     let router = axum::Router::new()
         .route("/metrics", axum::routing::get(health::api::metrics))
         .with_state(ops.clone());
     let shutdown = ops.shutdown.clone();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        handle.graceful_shutdown(Some(STOP_GRACE));
+    });
     Ok(tokio::spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { shutdown.cancelled().await })
-            .await;
-        if let Err(error) = served {
+        if let Err(error) = server.serve(router.into_make_service()).await {
             tracing::error!(%error, "metrics are no longer served");
         }
     }))
-}
-
-fn limit_heads<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100);
 }
 
 async fn stop_on_signal(ops: Ops, handle: Handle<SocketAddr>) {

@@ -138,6 +138,22 @@ fn it_starts_says_where_it_is_and_stops_in_good_order() {
 }
 
 #[test]
+fn metrics_are_served_alone_and_count_only_pages_as_viewers() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut server = start(&folder.path().join("new"), &["--metrics-listen", &address]);
+    let metrics = get(&format!("http://{address}"), "/metrics");
+    assert!(
+        metrics.contains("\nopscenter_live_viewers 0\n"),
+        "{metrics}"
+    );
+    assert!(get(&format!("http://{address}"), "/healthz").starts_with("HTTP/1.1 404"));
+    assert!(terminate(&mut server).success());
+}
+
+#[test]
 fn files_are_for_the_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
@@ -174,6 +190,26 @@ fn a_taken_port_and_wrong_settings_are_refused_by_name() {
         text(&refused.stderr)
     );
     assert!(!folder.path().join("a").exists(), "nothing was made");
+    let refused = run(
+        &folder.path().join("a"),
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            &address,
+        ],
+        "",
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains(&address)
+            && text(&refused.stderr).contains("--metrics-listen"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert!(refused.stdout.is_empty(), "nothing was said");
+    assert!(!folder.path().join("a").exists(), "nothing was made");
     let exposed = run(
         &folder.path().join("b"),
         &["serve", "--listen", "0.0.0.0:0"],
@@ -181,6 +217,20 @@ fn a_taken_port_and_wrong_settings_are_refused_by_name() {
     );
     assert_eq!(exposed.status.code(), Some(2));
     assert!(text(&exposed.stderr).contains("--insecure-http"));
+    let mut unsure = program(
+        &["serve", "--listen", "127.0.0.1:0"],
+        &folder.path().join("b"),
+    );
+    let unsure = unsure
+        .env("OPSCENTER_INSECURE_HTTP", "maybe")
+        .output()
+        .unwrap();
+    assert_eq!(unsure.status.code(), Some(2));
+    let said = text(&unsure.stderr);
+    assert!(
+        said.contains("maybe") && said.contains("true or false"),
+        "{said}"
+    );
     let missing = run(
         &folder.path().join("c"),
         &["serve", "--config", "/nonexistent/server.toml"],

@@ -259,6 +259,11 @@ impl Live {
         self.changes.subscribe()
     }
 
+    /// Moves with each change; for whoever looks now and then, and is no viewer.
+    pub fn version(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
     /// Pages that follow something now.
     pub fn viewers(&self) -> usize {
         self.changes.receiver_count()

@@ -141,13 +141,12 @@ impl Topology {
 /// Looks until the server stops.
 pub async fn run(ops: Ops) {
     let mut last = u64::MAX;
-    let changes = ops.live.subscribe();
     loop {
         tokio::select! {
             () = ops.shutdown.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        let now = *changes.borrow();
+        let now = ops.live.version();
         let has_edges = !ops.topology.known().edges.is_empty();
         // A silent fleet still grows old.
         if now == last && !has_edges {
