@@ -17,6 +17,7 @@ const TOKEN_BYTES_MAX: u64 = 4096;
 #[command(
     name = "oc-agent",
     version,
+    propagate_version = true,
     after_help = "Example:\n  oc-agent enroll --server https://ops.example.org --token-file /root/token\n  oc-agent run"
 )]
 struct Cli {
@@ -335,4 +336,31 @@ fn token(args: &EnrollArgs) -> Result<Option<String>, Failure> {
             ))
         })?;
     Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_a_version_and_an_example_of_itself() {
+        let mut cli = Cli::command();
+        cli.build();
+        let commands: Vec<_> = cli
+            .get_subcommands()
+            .filter(|c| c.get_name() != "help")
+            .collect();
+        assert!(commands.len() > 4, "{}", commands.len());
+        for command in commands {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(
+                help.contains("Example") && help.contains(&format!("oc-agent {name}")),
+                "{name}: {help}"
+            );
+            assert!(command.get_version().is_some(), "{name}");
+        }
+    }
 }

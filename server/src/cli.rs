@@ -21,6 +21,7 @@ use crate::{admin, backup, demo, serve, web};
     name = "operations-center",
     version,
     about,
+    propagate_version = true,
     arg_required_else_help = true,
     after_help = "Example:\n  operations-center serve --data ./data"
 )]
@@ -168,7 +169,7 @@ struct SettingsArgs {
     #[arg(long, env = "OPSCENTER_TLS_KEY")]
     tls_key: Option<PathBuf>,
     /// Accept plain HTTP beyond this machine
-    #[arg(long, env = "OPSCENTER_INSECURE_HTTP", num_args = 0, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "OPSCENTER_INSECURE_HTTP", num_args = 0, value_parser = yes_or_no)]
     insecure_http: bool,
     /// Address and port for /metrics without a token; otherwise it is served with one
     #[arg(long, env = "OPSCENTER_METRICS_LISTEN")]
@@ -181,6 +182,7 @@ struct SettingsArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigAction {
     /// Print `ok`, or every problem
+    #[command(after_help = "Example:\n  operations-center config check --config server.toml")]
     Check(SettingsArgs),
 }
 
@@ -201,6 +203,9 @@ enum UserAction {
         password_stdin: bool,
     },
     /// Change a password; the user's sessions end
+    #[command(
+        after_help = "Example:\n  operations-center user set-password ada --password-stdin < password"
+    )]
     SetPassword {
         /// Sign-in name
         name: String,
@@ -209,18 +214,22 @@ enum UserAction {
         password_stdin: bool,
     },
     /// List users
+    #[command(after_help = "Example:\n  operations-center user list --json")]
     List,
     /// Let a user sign in again
+    #[command(after_help = "Example:\n  operations-center user enable ada")]
     Enable {
         /// Sign-in name
         name: String,
     },
     /// Let a user no longer sign in; their sessions end
+    #[command(after_help = "Example:\n  operations-center user disable ada")]
     Disable {
         /// Sign-in name
         name: String,
     },
     /// Remove a user; their name stays in the log
+    #[command(after_help = "Example:\n  operations-center user delete ada")]
     Delete {
         /// Sign-in name
         name: String,
@@ -230,6 +239,9 @@ enum UserAction {
 #[derive(Debug, Subcommand)]
 enum ApiTokenAction {
     /// Make a token; it is printed once
+    #[command(
+        after_help = "Example:\n  operations-center api-token create --name dashboard --role viewer --ttl 90d"
+    )]
     Create {
         /// What it is for
         #[arg(long)]
@@ -242,8 +254,10 @@ enum ApiTokenAction {
         ttl: String,
     },
     /// List tokens
+    #[command(after_help = "Example:\n  operations-center api-token list --json")]
     List,
     /// Take a token back
+    #[command(after_help = "Example:\n  operations-center api-token revoke a0123456789abcdef")]
     Revoke {
         /// Id of the token
         id: String,
@@ -253,6 +267,9 @@ enum ApiTokenAction {
 #[derive(Debug, Subcommand)]
 enum EnrollTokenAction {
     /// Make a token; it is printed once
+    #[command(
+        after_help = "Example:\n  operations-center enroll-token create --cluster app-eu --uses 14"
+    )]
     Create {
         /// Cluster of its nodes; made when missing
         #[arg(long)]
@@ -277,8 +294,10 @@ enum EnrollTokenAction {
         allow_suggestions: bool,
     },
     /// List tokens
+    #[command(after_help = "Example:\n  operations-center enroll-token list --json")]
     List,
     /// Take a token back
+    #[command(after_help = "Example:\n  operations-center enroll-token revoke e0123456789abcdef")]
     Revoke {
         /// Id of the token
         id: String,
@@ -288,13 +307,16 @@ enum EnrollTokenAction {
 #[derive(Debug, Subcommand)]
 enum AgentAction {
     /// List agents
+    #[command(after_help = "Example:\n  operations-center agent list --json")]
     List,
     /// Say yes to an agent that waits for review
+    #[command(after_help = "Example:\n  operations-center agent approve n0123456789abcdef")]
     Approve {
         /// Id of agent or node
         id: String,
     },
     /// Take an agent's right to report, at once
+    #[command(after_help = "Example:\n  operations-center agent revoke n0123456789abcdef")]
     Revoke {
         /// Id of agent or node
         id: String,
@@ -304,6 +326,7 @@ enum AgentAction {
 #[derive(Debug, Subcommand)]
 enum NodeAction {
     /// Take a node out of view; its history stays
+    #[command(after_help = "Example:\n  operations-center node remove n0123456789abcdef")]
     Remove {
         /// Id of the node
         id: String,
@@ -313,6 +336,7 @@ enum NodeAction {
 #[derive(Debug, Subcommand)]
 enum AuditAction {
     /// Print `ok COUNT`, or the first entry that was changed
+    #[command(after_help = "Example:\n  operations-center audit verify")]
     Verify,
 }
 
@@ -345,8 +369,8 @@ struct SimulateArgs {
     /// Address of the server
     #[arg(long, env = "OPSCENTER_SERVER")]
     server: String,
-    /// Enrollment token with as many uses as agents
-    #[arg(long, env = "OPSCENTER_TOKEN", hide_env_values = true)]
+    /// Enrollment token with as many uses as agents [env: OPSCENTER_TOKEN]
+    #[arg(long, conflicts_with = "token_file")]
     token: Option<String>,
     /// File with the token
     #[arg(long)]
@@ -408,6 +432,15 @@ pub fn main() -> ExitCode {
         ActionArgs::Demo(args) => run_demo(&args),
     };
     ExitCode::from(code)
+}
+
+/// A flag's value from the environment; whoever sets it to nothing has not set it.
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
 }
 
 fn complain(text: &str) {
@@ -772,7 +805,11 @@ fn simulation(args: &SimulateArgs) -> Result<(simulator::Plan, u64), Vec<String>
         Some(file) => std::fs::read_to_string(file).map(Some).map_err(|error| {
             problems.push(format!("--token-file {}: {error}", file.display()));
         }),
-        None => Ok(args.token.clone()),
+        // Not clap's to read: a file named here goes before the environment, and conflicts only with the flag.
+        None => Ok(args
+            .token
+            .clone()
+            .or_else(|| std::env::var("OPSCENTER_TOKEN").ok())),
     };
     let token = text.and_then(|text| {
         text.map(|text| protocol::token::EnrollmentToken::parse(&text))
@@ -830,4 +867,61 @@ async fn simulate(
         });
     }
     running.finish().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The whole tree, each command by its words.
+    fn commands(command: &clap::Command, words: &str, found: &mut Vec<(String, clap::Command)>) {
+        let words = format!("{words} {}", command.get_name());
+        found.push((words.clone(), command.clone()));
+        for below in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            commands(below, &words, found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_version_and_an_example_of_itself() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut found = Vec::new();
+        commands(&cli, "", &mut found);
+        assert!(found.len() > 30, "{}", found.len());
+        for (words, command) in found {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(
+                help.contains("Example") && help.contains(&words),
+                "{words}: {help}"
+            );
+            assert!(command.get_version().is_some(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_from_one_place() {
+        let given = |more: &[&str]| {
+            let words = "operations-center simulate --server http://127.0.0.1:1 --agents 1";
+            Cli::try_parse_from(words.split(' ').chain(more.iter().copied()))
+        };
+        assert!(given(&["--token", "x"]).is_ok() && given(&["--token-file", "F"]).is_ok());
+        let refused = given(&["--token", "x", "--token-file", "F"]).unwrap_err();
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn a_flag_of_the_environment_is_yes_or_no() {
+        for (text, wanted) in [
+            ("1", Some(true)),
+            ("TRUE", Some(true)),
+            ("", Some(false)),
+            ("off", Some(false)),
+            ("maybe", None),
+        ] {
+            assert_eq!(yes_or_no(text).ok(), wanted, "{text}");
+        }
+    }
 }
