@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use common::{PASSWORD, site};
 use domain::access::Role;
 use server::admin::{Command, Secret, execute::execute};
+use server::events::{Actor, NewEvent, store};
 
 #[tokio::test]
 async fn the_first_administrator_is_made_once_with_the_code() {
@@ -257,7 +258,21 @@ async fn every_change_is_in_the_log_and_the_log_shows_when_it_was_changed() {
     site.api_token(Role::Viewer).await;
     let whole = execute(&site.ops, 0, Command::AuditVerify).await;
     assert_eq!((whole.exit, whole.text.as_str()), (0, "ok 4"));
+    let event = NewEvent {
+        at: site.clock.now(),
+        actor: &Actor::Server,
+        verb: "tested",
+        subject: "log".to_owned(),
+        node_id: None,
+        detail: String::new(),
+    };
     for (sql, bad) in [
+        ("DELETE FROM event WHERE seq = 4", "4"),
+        // What comes after a truncated log does not hide it.
+        ("", "4"),
+        ("DELETE FROM event WHERE seq > 3", "4"),
+        ("DELETE FROM event_head", "4"),
+        ("UPDATE event SET detail = x'ff00' WHERE seq = 3", "3"),
         (
             "UPDATE event SET subject = 'somebody else' WHERE seq = 2",
             "2",
@@ -266,10 +281,14 @@ async fn every_change_is_in_the_log_and_the_log_shows_when_it_was_changed() {
         ("UPDATE event SET seq = 0 WHERE seq = 1", "1"),
     ] {
         let mut tx = site.ops.state.write().await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        if sql.is_empty() {
+            store::append(&mut tx, event.clone()).await.unwrap();
+        } else {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
         tx.commit().await.unwrap();
         let broken = execute(&site.ops, 0, Command::AuditVerify).await;
         assert_eq!((broken.exit, broken.text.as_str()), (1, bad), "{sql}");

@@ -185,7 +185,7 @@ async fn run(ops: &Ops, who: &Caller, command: Command) -> Result<Answer, OpsErr
                 text: first_bad_seq.to_string(),
                 json: json!({ "ok": false, "first_bad_seq": first_bad_seq }),
                 error: Some(format!(
-                    "the audit log was changed: entry {first_bad_seq} is not as it was written"
+                    "the audit log was changed: entry {first_bad_seq} is missing or not as it was written"
                 )),
             },
         },

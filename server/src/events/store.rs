@@ -1,7 +1,8 @@
 //! SQL of the event log.
 
 use protocol::keys::digest;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row, SqliteConnection, SqlitePool};
 
 use super::{Actor, BeforeAfter, ChainState, NewEvent};
 use crate::error::StoreError;
@@ -103,14 +104,21 @@ async fn append_with(
     event: NewEvent<'_>,
     change: Option<BeforeAfter>,
 ) -> Result<i64, StoreError> {
-    let last = sqlx::query("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(StoreError::doing("reading the last event"))?;
-    let (seq, before) = match last {
-        Some(row) => (row.get::<i64, _>(0) + 1, row.get::<Vec<u8>, _>(1)),
-        None => (1, Vec::new()),
-    };
+    // After the head, not the last row: where rows were taken from the end, the gap stays. Where somebody took the head
+    // away, what happens is still written; that it is missing is for `verify` to tell.
+    let mut last: Option<(i64, Vec<u8>)> = None;
+    for sql in [
+        "SELECT seq, hash FROM event_head",
+        "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
+    ] {
+        if last.is_none() {
+            last = sqlx::query_as(sql)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(StoreError::doing("reading the last event"))?;
+        }
+    }
+    let (seq, before) = last.map_or((1, Vec::new()), |(seq, hash)| (seq + 1, hash));
     let (before_change, after_change) = change.map(|change| (change.before, change.after)).unzip();
     let (address, request_id) = match event.actor {
         Actor::Person(person) => (person.address.clone(), person.request_id.clone()),
@@ -146,25 +154,33 @@ async fn append_with(
     .bind(&record.after)
     .bind(&record.address)
     .bind(&record.request_id)
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("writing an event"))?;
+    sqlx::query("UPDATE event_head SET seq = $1, hash = $2")
+        .bind(seq)
+        .bind(hash.as_slice())
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("writing where the event log ends"))?;
     Ok(seq)
 }
 
-fn record(row: &sqlx::sqlite::SqliteRow) -> EventRecord {
-    EventRecord {
-        seq: row.get("seq"),
-        at_ms: row.get("at_ms"),
-        actor: row.get("actor"),
-        verb: row.get("verb"),
-        subject: row.get("subject"),
-        node_id: row.get("node_id"),
-        detail: row.get("detail"),
-        before: row.get("before"),
-        after: row.get("after"),
-        address: row.get("address"),
-        request_id: row.get("request_id"),
+impl FromRow<'_, SqliteRow> for EventRecord {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            at_ms: row.try_get("at_ms")?,
+            actor: row.try_get("actor")?,
+            verb: row.try_get("verb")?,
+            subject: row.try_get("subject")?,
+            node_id: row.try_get("node_id")?,
+            detail: row.try_get("detail")?,
+            before: row.try_get("before")?,
+            after: row.try_get("after")?,
+            address: row.try_get("address")?,
+            request_id: row.try_get("request_id")?,
+        })
     }
 }
 
@@ -218,7 +234,7 @@ async fn newest(
             Some(slug),
         ),
     };
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT {columns} FROM event WHERE {clause} AND seq < $2 ORDER BY seq DESC LIMIT $3"
     )))
     .bind(whose)
@@ -226,8 +242,7 @@ async fn newest(
     .bind(limit)
     .fetch_all(pool)
     .await
-    .map_err(StoreError::doing("reading events"))?;
-    Ok(rows.iter().map(record).collect())
+    .map_err(StoreError::doing("reading events"))
 }
 
 /// Newest first; of one node, or of all.
@@ -307,7 +322,7 @@ pub async fn list(
     before_seq: Option<i64>,
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM event WHERE {} AND ($8 IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9",
         matches()
     )))
@@ -322,8 +337,7 @@ pub async fn list(
     .bind(limit)
     .fetch_all(pool)
     .await
-    .map_err(StoreError::doing("reading events"))?;
-    Ok(rows.iter().map(record).collect())
+    .map_err(StoreError::doing("reading events"))
 }
 
 /// How many entries match in each of `parts` equal parts of the window; entries of parts without any are left out.
@@ -383,7 +397,7 @@ pub async fn facet(
         Facet::Object => "subject",
     };
     // A bare column beside MAX(seq) is that of the newest entry: a node renamed meanwhile has its latest name.
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT {column} AS value, {name} AS name, COUNT(*) AS entries, MAX(seq) FROM event \
          WHERE at_ms >= $1 AND at_ms < $2 AND (NOT $3 OR ({BY_PEOPLE})) \
          GROUP BY value ORDER BY entries DESC, value LIMIT $4"
@@ -396,8 +410,8 @@ pub async fn facet(
     .await
     .map_err(StoreError::doing("counting events"))?;
     Ok(rows
-        .iter()
-        .map(|row| (row.get("value"), row.get("name"), row.get("entries")))
+        .into_iter()
+        .map(|(value, name, entries, _)| (value, name, entries))
         .collect())
 }
 
@@ -451,12 +465,17 @@ pub async fn list_of_cluster(
     newest(pool, COLUMNS, Scope::Cluster(cluster), before_seq, limit).await
 }
 
-/// Walks the whole chain.
+/// Walks the whole chain, to where it must end.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn verify(pool: &SqlitePool) -> Result<ChainState, StoreError> {
     const BATCH: i64 = 1_000;
+    let reading = || StoreError::doing("reading events");
+    // One snapshot: the log may grow meanwhile.
+    let mut snapshot = pool.begin().await.map_err(reading())?;
+    let head = head(&mut snapshot).await?;
+    let broken = |first_bad_seq| Ok(ChainState::Broken { first_bad_seq });
     let mut before: Vec<u8> = Vec::new();
     let mut wanted = 1i64;
     loop {
@@ -465,24 +484,64 @@ pub async fn verify(pool: &SqlitePool) -> Result<ChainState, StoreError> {
         )))
         .bind(if wanted == 1 { i64::MIN } else { wanted })
         .bind(BATCH)
-        .fetch_all(pool)
+        .fetch_all(&mut *snapshot)
         .await
-        .map_err(StoreError::doing("reading events"))?;
+        .map_err(reading())?;
         for row in &rows {
-            let event = record(row);
-            let hash: Vec<u8> = row.get("hash");
+            // What cannot even be read, such as bytes in the place of text, was not written by us.
+            let (Ok(event), Ok(hash)) = (EventRecord::from_row(row), row.try_get("hash")) else {
+                return broken(wanted);
+            };
+            let hash: Vec<u8> = hash;
             if event.seq != wanted || chain(&before, &event) != hash.as_slice() {
-                return Ok(ChainState::Broken {
-                    first_bad_seq: wanted,
-                });
+                return broken(wanted);
             }
             before = hash;
             wanted += 1;
         }
         if (rows.len() as i64) < BATCH {
-            return Ok(ChainState::Whole {
-                count: (wanted - 1) as u64,
-            });
+            break;
         }
     }
+    let count = wanted - 1;
+    match head {
+        Head::At(seq, hash) if seq == count && hash == before => {}
+        // Entries were taken from the end, or put there, or all were written anew.
+        Head::At(seq, _) if seq < count => return broken(seq + 1),
+        Head::At(seq, _) if seq == count => return broken(count),
+        Head::At(..) | Head::Missing => return broken(wanted),
+        Head::NotKept => {}
+    }
+    Ok(ChainState::Whole {
+        count: count.unsigned_abs(),
+    })
+}
+
+/// Where the log ends, as kept beside it.
+enum Head {
+    /// Number and hash of the last entry.
+    At(i64, Vec<u8>),
+    /// It was taken away, or is not as we write it.
+    Missing,
+    /// A copy of a version that did not keep it.
+    NotKept,
+}
+
+async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    let is_kept: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'event_head')",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(StoreError::doing("reading where the event log ends"))?;
+    if !is_kept {
+        return Ok(Head::NotKept);
+    }
+    let row = sqlx::query("SELECT seq, hash FROM event_head")
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::doing("reading where the event log ends"))?;
+    Ok(row
+        .and_then(|row| Some(Head::At(row.try_get(0).ok()?, row.try_get(1).ok()?)))
+        .unwrap_or(Head::Missing))
 }
