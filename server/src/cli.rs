@@ -6,12 +6,18 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use domain::access::Role;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use utoipa::OpenApi;
 
 use crate::admin::{Answer, Command, Secret, socket};
 use crate::config::{Flags, LogFormat, Settings};
 use crate::enroll::service::NewToken;
 use crate::events::Actor;
+use crate::health::damage::DamageWatch;
 use crate::health::limits::raise_open_files;
 use crate::{admin, backup, demo, serve, web};
 
@@ -494,16 +500,23 @@ fn print_openapi() -> u8 {
     }
 }
 
-fn start_log(format: LogFormat, usual: &str) {
+/// Starts the log; the token is cancelled once a damaged database is told of in it.
+fn start_log(format: LogFormat, usual: &str) -> CancellationToken {
     let filter = tracing_subscriber::EnvFilter::try_from_env("OPSCENTER_LOG_FILTER")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().init(),
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let watch = DamageWatch::default();
+    let damage = watch.0.clone();
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        // Whatever is shown; errors are never below a warning.
+        .with(watch.with_filter(LevelFilter::WARN))
+        .init();
+    damage
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, u8> {
@@ -526,7 +539,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
             return 2;
         }
     };
-    start_log(settings.log, "info");
+    let damage = start_log(settings.log, "info");
     tracing::debug!(open_files_max = raise_open_files(), "limits raised");
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -538,7 +551,7 @@ fn run_serve(args: &ServeArgs) -> u8 {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(serve::serve(&args.data.data, settings)) {
+    match runtime.block_on(serve::serve(&args.data.data, settings, damage)) {
         Ok(()) => 0,
         Err(error) => {
             complain(&chain(&error));
@@ -739,13 +752,13 @@ fn run_demo(args: &DemoArgs) -> u8 {
             return error.exit_code();
         }
     };
-    start_log(LogFormat::Text, "warn");
+    let damage = start_log(LogFormat::Text, "warn");
     raise_open_files();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(demo.run(print)) {
+    match runtime.block_on(demo.run(damage, print)) {
         Ok(()) => 0,
         Err(error) => {
             complain(&chain(&error));

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +48,9 @@ pub enum DataDirError {
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    _lock: Flock<File>,
+    /// Holds something while somebody works in the folder, so that what is found in it later was left behind.
+    lock: Flock<File>,
+    was_closed_well: bool,
 }
 
 /// How long a local command waits for another process to let go of the folder.
@@ -97,12 +99,7 @@ impl DataDir {
                 .open(&lock_path)
                 .map_err(io_error(&lock_path))?;
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => {
-                    return Ok(Self {
-                        path: path.to_owned(),
-                        _lock: lock,
-                    });
-                }
+                Ok(lock) => return Self::of(path, lock).map_err(io_error(&lock_path)),
                 Err(_) if waited < wait => {
                     std::thread::sleep(LOCK_POLL);
                     waited += LOCK_POLL;
@@ -120,6 +117,36 @@ impl DataDir {
                 }
             }
         }
+    }
+
+    fn of(path: &Path, mut lock: Flock<File>) -> io::Result<Self> {
+        let was_closed_well = lock.metadata()?.len() == 0;
+        let noted = lock
+            .write_all(b"in use, or not closed in good order\n")
+            .and_then(|()| lock.sync_all());
+        if let Err(error) = noted {
+            // A full disk is no reason not to start.
+            tracing::warn!(%error, "a stop that is not in good order cannot be noted");
+        }
+        make_files_private(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+            was_closed_well,
+        })
+    }
+
+    /// Did whoever had it before close it in good order? Otherwise its databases are to be checked.
+    pub fn was_closed_well(&self) -> bool {
+        self.was_closed_well
+    }
+
+    /// All that was written in it is whole, and nothing more is written.
+    ///
+    /// # Errors
+    /// That cannot be noted; it will be checked again then.
+    pub fn close_well(&self) -> io::Result<()> {
+        self.lock.set_len(0)
     }
 
     /// Where it is.
@@ -194,6 +221,28 @@ fn write_secret(path: &Path, content: &[u8]) -> Result<(), DataDirError> {
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataDirError + use<> {
     let path = path.to_owned();
     move |source| DataDirError::Io { path, source }
+}
+
+/// Versions before this one let others read the databases. The folder's own mode is its packager's.
+fn make_files_private(path: &Path) -> io::Result<()> {
+    for (folder, is_all) in [("", false), ("backups", false), ("keys", true)] {
+        let entries = match std::fs::read_dir(path.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let file = entry.path();
+            let extension = file.extension().and_then(|extension| extension.to_str());
+            let is_ours = is_all || extension.is_some_and(|extension| extension.starts_with("db"));
+            let meta = entry.metadata()?;
+            if is_ours && meta.is_file() && meta.mode() & 0o077 != 0 {
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Root working in somebody's folder works as that somebody, so that no file there ends up root's.

@@ -17,6 +17,7 @@ use simulator::{Fleet, Plan, Running, Scenario, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -134,7 +135,7 @@ impl Demo {
     ///
     /// # Errors
     /// See [`DemoError`].
-    pub async fn run(self, say: impl Fn(&str)) -> Result<(), DemoError> {
+    pub async fn run(self, damage: CancellationToken, say: impl Fn(&str)) -> Result<(), DemoError> {
         // First, so that no signal leaves the folder behind.
         let ended = until_signal().map_err(io_error("listening for signals"))?;
         tokio::pin!(ended);
@@ -152,7 +153,7 @@ impl Demo {
         let serving = {
             let data = data.clone();
             async move {
-                serve_then(&data, settings, move |ops| {
+                serve_then(&data, settings, damage, move |ops| {
                     // Nobody waits any more when a signal came first.
                     drop(told.send(ops.clone()));
                 })

@@ -11,6 +11,18 @@ use domain::access::Denied;
 use protocol::http::Code;
 use serde::Serialize;
 
+/// SQLite's primary result code.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    Some(code.parse::<u32>().ok()? & 0xff)
+}
+
+/// Does SQLite say that a file is damaged, or no database at all?
+pub fn is_damage(error: &sqlx::Error) -> bool {
+    // SQLITE_CORRUPT, SQLITE_NOTADB and their extended codes.
+    matches!(sqlite_code(error), Some(11 | 26))
+}
+
 /// The database did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -39,21 +51,21 @@ impl StoreError {
         move |source| Self::Sql { doing, source }
     }
 
+    /// Of a copy; its damage is not that of the database.
+    pub fn of_copy(error: &sqlx::Error) -> Self {
+        Self::Corrupt {
+            what: "a copy".to_owned(),
+            detail: error.to_string(),
+        }
+    }
+
     /// Is the disk full or refusing writes, so that the same may succeed later?
     pub fn is_storage_unavailable(&self) -> bool {
         // SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_BUSY and their extended codes.
-        let Self::Sql {
-            source: sqlx::Error::Database(error),
-            ..
-        } = self
-        else {
-            return false;
-        };
-        let code = error
-            .code()
-            .and_then(|code| code.parse::<u32>().ok())
-            .unwrap_or(0);
-        matches!(code & 0xff, 5 | 8 | 10 | 13)
+        match self {
+            Self::Sql { source, .. } => matches!(sqlite_code(source), Some(5 | 8 | 10 | 13)),
+            Self::Corrupt { .. } => false,
+        }
     }
 }
 

@@ -16,8 +16,9 @@ use crate::auth::throttle::LoginGuard;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
-use crate::db::{Db, DbError, metrics_migrations, state_migrations};
+use crate::db::{self, Db, DbError, metrics_migrations, state_migrations};
 use crate::error::StoreError;
+use crate::fleet;
 use crate::fleet::live::Live;
 use crate::fleet::topics::Topics;
 use crate::fleet::turn::Turns;
@@ -37,6 +38,16 @@ pub enum OpenError {
     /// The folder.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// One of two databases that belong together is gone; a new one in its place would deny what the other knows.
+    #[error(
+        "{lost} is missing or empty, but {kept} is not: restore a backup into another folder with `operations-center backup restore FILE --data FOLDER`, or move this folder away to begin anew"
+    )]
+    Lost {
+        /// What is missing.
+        lost: PathBuf,
+        /// What is there.
+        kept: PathBuf,
+    },
     /// A database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -119,9 +130,28 @@ impl Ops {
     /// See [`OpenError`].
     pub async fn open(data: DataDir, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
         let started_at = clock.now();
+        let is_thorough = !data.was_closed_well();
+        let state_path = data.path().join("state.db");
+        let metrics_path = data.path().join("metrics.db");
+        let has_state = db::has_content(&state_path, is_thorough).await?;
+        let has_metrics = db::has_content(&metrics_path, is_thorough).await?;
+        if has_metrics && !has_state {
+            return Err(OpenError::Lost {
+                lost: state_path,
+                kept: metrics_path,
+            });
+        }
         let server_key = data.server_key()?;
-        let state = Db::open(&data.path().join("state.db"), &state_migrations()).await?;
-        let metrics = Db::open(&data.path().join("metrics.db"), &metrics_migrations()).await?;
+        let state = Db::open(&state_path, &state_migrations()).await?;
+        // Without hosts there are no samples to be missed: a first start may have ended in between.
+        if has_state && !has_metrics && !fleet::store::list_hosts(state.read()).await?.is_empty() {
+            state.close().await;
+            return Err(OpenError::Lost {
+                lost: metrics_path,
+                kept: state_path,
+            });
+        }
+        let metrics = Db::open(&metrics_path, &metrics_migrations()).await?;
         let live = Live::load(&state, &metrics, &clock).await?;
         let topology = Topology::load(&state).await?;
         let (writer, handle) = Writer::load(metrics.clone()).await?;
@@ -167,6 +197,14 @@ impl Ops {
 
     /// Closes the databases after all that was accepted is written.
     pub async fn close(self) {
+        self.end().await;
+        if let Err(error) = self.data.close_well() {
+            tracing::warn!(%error, "the next start will check the databases");
+        }
+    }
+
+    /// The same of a folder that is not well: the next start looks for what is wrong.
+    pub async fn end(&self) {
         self.shutdown.cancel();
         self.live.close();
         for writer in self.writers.lock().await.drain(..) {

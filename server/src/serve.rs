@@ -10,22 +10,20 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use domain::connections::Bounds;
 use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::socket;
 use crate::backup;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::{DataDir, DataDirError};
+use crate::health::connections::{self, Places};
 use crate::health::{self, limits};
 use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
 use crate::series;
 use crate::topology;
-
-mod connections;
-
-use connections::Places;
 
 /// How long requests under way may take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -57,6 +55,14 @@ pub enum ServeError {
     /// The data folder or a database.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Found while serving.
+    #[error(
+        "a database in {data} is damaged, as the log says: start again to have it checked; restore a backup into another folder with `operations-center backup restore FILE --data FOLDER`"
+    )]
+    Damaged {
+        /// The data folder.
+        data: String,
+    },
     /// Something else of the machine.
     #[error("{doing}: {source}")]
     Io {
@@ -72,7 +78,7 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Listen { .. } | Self::Tls { .. } => 2,
-            Self::Open(_) | Self::Io { .. } => 1,
+            Self::Open(_) | Self::Damaged { .. } | Self::Io { .. } => 1,
         }
     }
 }
@@ -110,12 +116,16 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT or SIGTERM, or until `damage` is found.
 ///
 /// # Errors
 /// See [`ServeError`].
-pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
-    serve_then(data, settings, |ops| {
+pub async fn serve(
+    data: &Path,
+    settings: Settings,
+    damage: CancellationToken,
+) -> Result<(), ServeError> {
+    serve_then(data, settings, damage, |ops| {
         say(&format!("ready {}", ops.base_url()));
     })
     .await
@@ -128,6 +138,7 @@ pub async fn serve(data: &Path, settings: Settings) -> Result<(), ServeError> {
 pub async fn serve_then(
     data: &Path,
     settings: Settings,
+    damage: CancellationToken,
     ready: impl FnOnce(&Ops) + Send + 'static,
 ) -> Result<(), ServeError> {
     let io = |doing| move |source| ServeError::Io { doing, source };
@@ -176,7 +187,7 @@ pub async fn serve_then(
     let metrics =
         serve_metrics(&ops, metrics, places.clone()).map_err(io("listening for metrics"))?;
     let handle = Handle::new();
-    let stop = tokio::spawn(stop_on_signal(ops.clone(), handle.clone()));
+    let stop = tokio::spawn(stop_when_told(ops.clone(), damage.clone(), handle.clone()));
     let announce = tokio::spawn({
         let (handle, ops) = (handle.clone(), ops.clone());
         async move {
@@ -203,9 +214,18 @@ pub async fn serve_then(
     // They only wait; nothing they do can be half done.
     let _ended = tokio::join!(admin, disk, backups, topology, metrics, history);
     let socket = ops.admin_socket();
-    ops.close().await;
+    let is_damaged = damage.is_cancelled();
+    match is_damaged {
+        true => ops.end().await,
+        false => ops.close().await,
+    }
     std::fs::remove_file(&socket).map_err(io("removing the socket for local commands"))?;
     served.map_err(io("serving"))?;
+    if is_damaged {
+        return Err(ServeError::Damaged {
+            data: data.display().to_string(),
+        });
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -237,7 +257,7 @@ fn serve_metrics(
     }))
 }
 
-async fn stop_on_signal(ops: Ops, handle: Handle<SocketAddr>) {
+async fn stop_when_told(ops: Ops, damage: CancellationToken, handle: Handle<SocketAddr>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -248,6 +268,8 @@ async fn stop_on_signal(ops: Ops, handle: Handle<SocketAddr>) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        // Better no server than one that acknowledges what it cannot keep.
+        () = damage.cancelled() => tracing::error!("a database is damaged"),
     }
     tracing::info!("stopping");
     // Live connections end first: they would hold up the rest.

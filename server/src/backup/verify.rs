@@ -59,19 +59,18 @@ pub(super) async fn verify_in(file: &Path, scratch: &Scratch) -> Result<Verified
         return Err(not_whole(format!("metrics.db: {damage}")));
     }
     let state = db::open_copy(&scratch.file("state.db"), &state_migrations()).await?;
-    let damage = db::find_damage(&state).await?;
-    let chain = events::store::verify(&state).await;
-    state.close().await;
-    if let Some(damage) = damage {
+    if let Some(damage) = db::find_damage(&state).await? {
         return Err(not_whole(format!("state.db: {damage}")));
     }
+    let chain = events::store::verify(&state).await;
+    state.close().await;
     match chain? {
         ChainState::Whole { count } => Ok(Verified {
             manifest,
             events: count,
         }),
         ChainState::Broken { first_bad_seq } => Err(not_whole(format!(
-            "the audit log was changed: entry {first_bad_seq} is not as it was written"
+            "the audit log was changed: entry {first_bad_seq} is missing or not as it was written"
         ))),
     }
 }

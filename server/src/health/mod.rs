@@ -1,6 +1,9 @@
-//! The server's own health: what it measures of itself, how full its disk is, and how much it lets in at once.
+//! The server's own health: what it measures of itself, how full its disk is, how much it lets in at once, and
+//! whether its databases are whole.
 
 pub mod api;
+pub mod connections;
+pub mod damage;
 pub mod disk;
 pub mod lanes;
 pub mod limits;
