@@ -1,13 +1,18 @@
 //! Settings: flag, then environment, then file, then default. All problems are found and named at once.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use domain::backup::BackupPolicy;
 use domain::metric::history::Retention;
 use domain::time::parse_duration_ms;
 use ipnet::IpNet;
-use serde::Deserialize;
+
+use crate::tls;
+
+mod file;
+
+use file::{BackupTable, File, RetentionTable};
 
 /// Where the file is looked for when none is named.
 pub const DEFAULT_FILE: &str = "/etc/operations-center/server.toml";
@@ -37,31 +42,6 @@ pub struct Flags {
     pub log: Option<String>,
 }
 
-/// The file: the flags' names and what has no flag.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    listen: Option<String>,
-    public_url: Option<String>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    insecure_http: Option<bool>,
-    metrics_listen: Option<String>,
-    log: Option<String>,
-    trusted_proxies: Vec<String>,
-    retention: RetentionTable,
-    backup: BackupFile,
-}
-
-/// `[backup]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct BackupFile {
-    dir: Option<PathBuf>,
-    every: Option<String>,
-    keep: Option<usize>,
-}
-
 /// Scheduled backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupSettings {
@@ -81,20 +61,6 @@ impl Default for BackupSettings {
             },
         }
     }
-}
-
-/// `[retention]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RetentionTable {
-    raw: Option<String>,
-    #[serde(rename = "1m")]
-    one_minute: Option<String>,
-    #[serde(rename = "10m")]
-    ten_minutes: Option<String>,
-    #[serde(rename = "1h")]
-    one_hour: Option<String>,
-    max_bytes: Option<u64>,
 }
 
 impl RetentionTable {
@@ -180,7 +146,7 @@ pub struct Settings {
 #[error("{}", .0.join("\n"))]
 pub struct ConfigErrors(pub Vec<String>);
 
-impl BackupFile {
+impl BackupTable {
     fn settings(self) -> Result<BackupSettings, String> {
         let mut settings = BackupSettings {
             dir: self.dir,
@@ -224,12 +190,12 @@ impl Settings {
     /// Every problem, each with its field, value and way out.
     pub fn load(flags: &Flags) -> Result<Self, ConfigErrors> {
         let file =
-            read_file(flags.config.as_deref()).map_err(|problem| ConfigErrors(vec![problem]))?;
+            File::read(flags.config.as_deref()).map_err(|problem| ConfigErrors(vec![problem]))?;
         Self::merge(flags, file)
     }
 
     fn merge(flags: &Flags, file: File) -> Result<Self, ConfigErrors> {
-        let mut problems = Vec::new();
+        let mut problems = file.problems;
         let listen_text = flags
             .listen
             .clone()
@@ -251,25 +217,20 @@ impl Settings {
         };
         let cert = flags.tls_cert.clone().or(file.tls_cert);
         let key = flags.tls_key.clone().or(file.tls_key);
-        for (field, path) in [("tls_cert", &cert), ("tls_key", &key)] {
-            if let Some(path) = path
-                && let Err(error) = std::fs::File::open(path)
-            {
-                problems.push(format!(
-                    "{field}: {} cannot be read: {error}",
-                    path.display()
-                ));
-            }
-        }
         let tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
+            (Some(cert), Some(key)) => {
+                problems.extend(tls::read(&cert, &key).err().into_iter().flatten());
+                Some((cert, key))
+            }
             (None, None) => None,
-            (Some(_), None) => {
+            (Some(cert), None) => {
+                problems.extend(tls::read_chain(&cert).err());
                 problems.push("tls_key: missing; tls_cert and tls_key come together".to_owned());
                 None
             }
-            (None, Some(_)) => {
+            (None, Some(key)) => {
                 problems.push("tls_cert: missing; tls_cert and tls_key come together".to_owned());
+                problems.extend(tls::read_key(&key).err());
                 None
             }
         };
@@ -425,21 +386,6 @@ impl PublicUrl {
     }
 }
 
-fn read_file(named: Option<&Path>) -> Result<File, String> {
-    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(|error| format!("{}: {}", path.display(), error.to_string().trim_end())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
-            Ok(File::default())
-        }
-        Err(error) => Err(format!(
-            "config: {} cannot be read: {error}",
-            path.display()
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -453,9 +399,10 @@ mod tests {
 
     #[test]
     fn all_problems_are_named_at_once() {
-        let file: File = toml::from_str("log = \"xml\"\ntrusted_proxies = [\"10.0.0.0/8\", \"office\"]\ntls_cert = \"/nonexistent\"\n[retention]\nraw = \"long\"\n\"1m\" = \"1h\"\nmax_bytes = 5").unwrap();
+        let file = File::parse("colour = 1\nlog = \"xml\"\ntrusted_proxies = [\"10.0.0.0/8\", \"office\"]\ntls_cert = \"/nonexistent\"\n[retention]\nraw = \"long\"\n\"1m\" = \"1h\"\nmax_bytes = 5").unwrap();
         let problems = Settings::merge(&flags("7700"), file).unwrap_err().0;
         for (problem, field) in problems.iter().zip([
+            "colour",
             "listen",
             "tls_cert",
             "tls_key",
@@ -467,18 +414,12 @@ mod tests {
         ]) {
             assert!(problem.starts_with(field), "{problems:#?}");
         }
-        assert_eq!(problems.len(), 8, "{problems:#?}");
-        assert!(
-            toml::from_str::<File>("listne = \"x\"")
-                .unwrap_err()
-                .to_string()
-                .contains("listne")
-        );
+        assert_eq!(problems.len(), 9, "{problems:#?}");
     }
 
     #[test]
     fn retention_is_read_level_by_level() {
-        let file: File = toml::from_str("[retention]\nraw = \"24h\"\n\"1h\" = \"5y\"").unwrap();
+        let file = File::parse("[retention]\nraw = \"24h\"\n\"1h\" = \"5y\"").unwrap();
         let settings = Settings::merge(&flags("127.0.0.1:0"), file).unwrap();
         let day_ms = 86_400_000;
         assert_eq!(

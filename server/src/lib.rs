@@ -24,5 +24,6 @@ pub mod random;
 pub mod router;
 pub mod series;
 pub mod serve;
+pub mod tls;
 pub mod topology;
 pub mod web;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
@@ -23,6 +24,7 @@ use crate::ops::{OpenError, Ops};
 use crate::people;
 use crate::router::router;
 use crate::series;
+use crate::tls;
 use crate::topology;
 
 /// How long requests under way may take when the server stops.
@@ -42,16 +44,9 @@ pub enum ServeError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The certificate or its key.
-    #[error("tls_cert {cert}, tls_key {key}: {source}")]
-    Tls {
-        /// Certificate file.
-        cert: String,
-        /// Key file.
-        key: String,
-        /// Why not.
-        source: std::io::Error,
-    },
+    /// The certificate or its key; every problem.
+    #[error("{}", .0.join("\n"))]
+    Tls(Vec<String>),
     /// The data folder or a database.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -77,7 +72,7 @@ impl ServeError {
     /// Exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Listen { .. } | Self::Tls { .. } => 2,
+            Self::Listen { .. } | Self::Tls(_) => 2,
             Self::Open(_) | Self::Damaged { .. } | Self::Io { .. } => 1,
         }
     }
@@ -150,16 +145,8 @@ pub async fn serve_then(
         .transpose()?;
     let tls = match &settings.tls {
         Some((cert, key)) => {
-            let tls_error = |source| ServeError::Tls {
-                cert: cert.display().to_string(),
-                key: key.display().to_string(),
-                source,
-            };
-            Some(
-                RustlsConfig::from_pem_file(cert, key)
-                    .await
-                    .map_err(tls_error)?,
-            )
+            let config = tls::read(cert, key).map_err(ServeError::Tls)?;
+            Some(RustlsConfig::from_config(Arc::new(config)))
         }
         None => None,
     };

@@ -475,6 +475,30 @@ fn tls_by_files_serves_and_wrong_files_are_named() {
         answer.contains("strict-transport-security: max-age="),
         "{answer:.600}"
     );
+    let foreign = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let other_key = folder.path().join("other.pem");
+    std::fs::write(&other_key, foreign.signing_key.serialize_pem()).unwrap();
+    let check = |key: &str| {
+        Command::new(env!("CARGO_BIN_EXE_operations-center"))
+            .args([
+                "config",
+                "check",
+                "--tls-cert",
+                &cert_text,
+                "--tls-key",
+                key,
+            ])
+            .output()
+            .unwrap()
+    };
+    assert_eq!(check(&key_text).stdout, b"ok\n");
+    let mismatch = check(&other_key.display().to_string());
+    assert_eq!(mismatch.status.code(), Some(2));
+    let said = text(&mismatch.stderr);
+    assert!(
+        said.contains("tls_key") && said.contains("does not go with"),
+        "{said}"
+    );
     let data = folder.path().join("other");
     let wrong = run(
         &data,
