@@ -163,6 +163,50 @@ async fn a_changed_or_cut_backup_is_refused_and_nothing_is_restored() {
 }
 
 #[tokio::test]
+async fn product_packs_are_in_a_backup_and_checked_and_restored() {
+    let site = site().await;
+    let packs = site.folder.path().join("packs");
+    std::fs::create_dir(&packs).unwrap();
+    std::fs::write(packs.join("shop.toml"), "name = \"shop\"").unwrap();
+    std::fs::write(packs.join("notes.txt"), "no pack").unwrap();
+    let folder = scratch();
+    let file = folder.path().join("oc.tar");
+    let manifest = create::create(&site.ops, &file).await.unwrap();
+    let last = manifest.files.last().unwrap();
+    assert_eq!(
+        (manifest.files.len(), last.name.as_str()),
+        (4, "packs/shop.toml")
+    );
+    let copy = restored(&file).await;
+    let text = std::fs::read_to_string(copy.folder.path().join("packs/shop.toml")).unwrap();
+    assert_eq!(text, "name = \"shop\"");
+    assert_eq!(copy.ops.packs.packs.len(), 1);
+
+    let whole = std::fs::read(&file).unwrap();
+    let replace = |from: &[u8], to: &[u8]| {
+        let mut bytes = whole.clone();
+        for at in 0..bytes.len() - from.len() {
+            if bytes[at..].starts_with(from) {
+                bytes[at..at + to.len()].copy_from_slice(to);
+            }
+        }
+        std::fs::write(folder.path().join("bad.tar"), bytes).unwrap();
+        folder.path().join("bad.tar")
+    };
+    for (from, to) in [
+        ("name = \"shop\"", "name = \"shoq\""),
+        ("packs/shop.toml", "packs/../op.toml"),
+    ] {
+        let bad = replace(from.as_bytes(), to.as_bytes());
+        let error = verify::verify(&bad).await.unwrap_err();
+        assert!(
+            matches!(error, BackupError::NotWhole { .. }),
+            "{to}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_overwritten() {
     let site = site().await;
     let folder = scratch();

@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{
-    BackupError, FILES, FORMAT, MANIFEST, Manifest, Scratch, folder_of, io_error, sha256_of,
+    BackupError, FILES, FORMAT, MANIFEST, Manifest, PACKS, Scratch, folder_of, io_error, is_pack,
+    sha256_of,
 };
 use crate::ops::Ops;
 
@@ -24,9 +25,9 @@ pub async fn create(ops: &Ops, target: &Path) -> Result<Manifest, BackupError> {
     // Samples first: a host enrolled in between is then known without samples, never the other way round.
     ops.metrics.copy_into(&scratch.file("metrics.db")).await?;
     ops.state.copy_into(&scratch.file("state.db")).await?;
-    let key = ops.data_path().join("keys").join("server.key");
+    let data = ops.data_path().to_owned();
     let (target, created_at_ms) = (target.to_owned(), ops.clock.now().0);
-    let packed = tokio::task::spawn_blocking(move || pack(&scratch, &key, &target, created_at_ms));
+    let packed = tokio::task::spawn_blocking(move || pack(&scratch, &data, &target, created_at_ms));
     match packed.await {
         Ok(result) => result,
         Err(error) => Err(BackupError::Io {
@@ -38,14 +39,21 @@ pub async fn create(ops: &Ops, target: &Path) -> Result<Manifest, BackupError> {
 
 fn pack(
     scratch: &Scratch,
-    key: &Path,
+    data: &Path,
     target: &Path,
     created_at_ms: i64,
 ) -> Result<Manifest, BackupError> {
-    std::fs::copy(key, scratch.file("server.key")).map_err(io_error(key))?;
+    let key = data.join("keys").join("server.key");
+    std::fs::copy(&key, scratch.file("server.key")).map_err(io_error(&key))?;
+    let packs = packs_in(data)?;
+    for name in &packs {
+        let from = data.join(name);
+        std::fs::copy(&from, scratch.file(name)).map_err(io_error(&from))?;
+    }
     let files = FILES
-        .iter()
-        .map(|name| sha256_of(&scratch.file(name)))
+        .into_iter()
+        .chain(packs.iter().map(String::as_str))
+        .map(|name| sha256_of(&scratch.file(name), name))
         .collect::<Result<Vec<_>, _>>()?;
     let manifest = Manifest {
         format: FORMAT,
@@ -62,6 +70,27 @@ fn pack(
         .and_then(|folder| folder.sync_all())
         .map_err(io_error(folder))?;
     Ok(manifest)
+}
+
+/// The product packs of a data folder, by the names that a backup calls them.
+fn packs_in(data: &Path) -> Result<Vec<String>, BackupError> {
+    let folder = data.join(PACKS);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(&folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(&folder))?;
+        let name = entry
+            .file_name()
+            .to_str()
+            .map(|name| format!("{PACKS}/{name}"));
+        names.extend(name.filter(|name| is_pack(name) && entry.path().is_file()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn write_tar(scratch: &Scratch, manifest: &Manifest, draft: &Path) -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! Backups: made while the server runs, checked on the copy, restored into an empty folder.
 //!
-//! A backup is one tar file: `manifest.json` (with the digest of everything else), `metrics.db`, `state.db` and
-//! `server.key`, which agents trust. Invariants: a file with the final name is whole; samples are copied before the
+//! A backup is one tar file: `manifest.json` (with the digest of everything else), `server.key`, which agents trust,
+//! `metrics.db`, `state.db`, and the product packs `packs/*.toml`. Invariants: a file with the final name is whole; samples are copied before the
 //! fleet, so that no sample can be read back under another host's number; nothing is restored that was not verified.
 
 pub mod create;
@@ -19,11 +19,23 @@ use crate::db::DbError;
 use crate::error::StoreError;
 use crate::ops::OpenError;
 
-const FORMAT: u32 = 1;
+/// 1 had no packs.
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
-const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 /// In the order in which they are put in place: a folder is one of ours from its `state.db` on.
 const FILES: [&str; 3] = ["server.key", "metrics.db", "state.db"];
+/// Folder of the product packs, in a data folder as in a backup.
+const PACKS: &str = "packs";
+
+/// Is this what a backup calls a product pack? One that leads anywhere else is none.
+fn is_pack(name: &str) -> bool {
+    name.strip_prefix(PACKS)
+        .and_then(|name| name.strip_prefix('/'))
+        .is_some_and(|file| {
+            file.ends_with(".toml") && !file.starts_with('.') && !file.contains(['/', '\0'])
+        })
+}
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +127,13 @@ impl Scratch {
             .mode(0o700)
             .create(&path)
             .map_err(io_error(&path))?;
-        Ok(Self(path))
+        let scratch = Self(path);
+        let packs = scratch.file(PACKS);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&packs)
+            .map_err(io_error(&packs))?;
+        Ok(scratch)
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -139,7 +157,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn sha256_of(path: &Path) -> Result<FileDigest, BackupError> {
+/// The digest of a file that is called `name` in the backup.
+fn sha256_of(path: &Path, name: &str) -> Result<FileDigest, BackupError> {
     use sha2::Digest;
     let mut file = std::fs::File::open(path).map_err(io_error(path))?;
     let mut hasher = sha2::Sha256::new();
@@ -154,9 +173,7 @@ fn sha256_of(path: &Path) -> Result<FileDigest, BackupError> {
         bytes += read as u64;
     }
     Ok(FileDigest {
-        name: path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        name: name.to_owned(),
         bytes,
         sha256: data_encoding::HEXLOWER.encode(&hasher.finalize()),
     })

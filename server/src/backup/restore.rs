@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::verify::{Verified, verify_in};
-use super::{BackupError, FILES, Scratch, io_error};
+use super::{BackupError, FILES, PACKS, Scratch, io_error};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::datadir::DataDir;
@@ -65,6 +65,10 @@ async fn put_in_place(file: &Path, data: &Path) -> Result<(Verified, DataDir), B
     let folder = DataDir::create(data)?;
     let scratch = Scratch::new(data)?;
     let verified = verify_in(file, &scratch).await?;
+    if verified.manifest.files.len() > FILES.len() {
+        let packs = data.join(PACKS);
+        std::fs::rename(scratch.file(PACKS), &packs).map_err(io_error(&packs))?;
+    }
     for name in FILES {
         let place = match name {
             "server.key" => folder.keys_folder()?.join(name),

@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{
-    BackupError, FILES, FORMAT, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Scratch, folder_of,
-    io_error, sha256_of,
+    BackupError, FILES, FORMAT, MANIFEST, MANIFEST_BYTES_MAX, Manifest, PACKS, Scratch, folder_of,
+    io_error, is_pack, sha256_of,
 };
 use crate::db::{self, metrics_migrations, state_migrations};
 use crate::events::{self, ChainState};
@@ -44,7 +44,7 @@ pub(super) async fn verify_in(file: &Path, scratch: &Scratch) -> Result<Verified
     };
     let manifest = unpack(file, scratch)?;
     for wanted in &manifest.files {
-        let found = sha256_of(&scratch.file(&wanted.name))?;
+        let found = sha256_of(&scratch.file(&wanted.name), &wanted.name)?;
         if found != *wanted {
             return Err(not_whole(format!(
                 "{} has {} bytes and digest {:.12}…, the manifest says {} and {:.12}…",
@@ -100,7 +100,7 @@ fn unpack(file: &Path, scratch: &Scratch) -> Result<Manifest, BackupError> {
         .map_err(broken)?;
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| not_whole(format!("{MANIFEST}: {error}")))?;
-    if manifest.format != FORMAT {
+    if !(1..=FORMAT).contains(&manifest.format) {
         return Err(not_whole(format!(
             "its format is {}, this program knows {FORMAT}; use the version {} that made it",
             manifest.format, manifest.version
@@ -111,10 +111,13 @@ fn unpack(file: &Path, scratch: &Scratch) -> Result<Manifest, BackupError> {
         .iter()
         .map(|file| file.name.as_str())
         .collect();
-    if named != FILES {
-        return Err(not_whole(format!("it holds {named:?}, not {FILES:?}")));
+    let packs = named.strip_prefix(FILES.as_slice());
+    if packs.is_none_or(|packs| !packs.iter().all(|name| is_pack(name))) {
+        return Err(not_whole(format!(
+            "it holds {named:?}, not {FILES:?} and {PACKS}/*.toml"
+        )));
     }
-    for (entry, name) in entries.by_ref().zip(FILES) {
+    for (entry, name) in entries.by_ref().zip(&named) {
         let mut entry = entry.map_err(broken)?;
         if entry.path_bytes().as_ref() != name.as_bytes() {
             return Err(not_whole(format!("{name} is not in its place")));
@@ -131,7 +134,7 @@ fn unpack(file: &Path, scratch: &Scratch) -> Result<Manifest, BackupError> {
             .and_then(|()| out.sync_all())
             .map_err(io_error(&path))?;
     }
-    match FILES.iter().find(|name| !scratch.file(name).exists()) {
+    match named.iter().find(|name| !scratch.file(name).exists()) {
         Some(missing) => Err(not_whole(format!("{missing} is missing"))),
         None => Ok(manifest),
     }
