@@ -91,6 +91,7 @@ fn LiveIndicator() -> impl IntoView {
                     Phase::Reconnecting => "Reconnecting…".into_any(),
                     Phase::Lost { .. } => "Connection lost".into_any(),
                     Phase::SignedOut => "Signed out".into_any(),
+                    Phase::Paused { at_ms: 0 } => "Paused".into_any(),
                     Phase::Paused { at_ms } => format!("Paused at {}", preferences::time_of_day(at_ms)).into_any(),
                 }}
             </span>

@@ -66,9 +66,17 @@ impl Context {
     }
 }
 
-/// Gives focus to the first element that matches.
+/// Gives focus to the first element that matches, unless somebody types already: keys are quicker than pages.
 fn focus(selector: &str) {
     use wasm_bindgen::JsCast;
+    let active = document().active_element();
+    if active.is_some_and(|active| {
+        active
+            .matches("input, select, textarea, dialog *")
+            .unwrap_or(false)
+    }) {
+        return;
+    }
     let element = document().query_selector(selector).ok().flatten();
     if let Some(element) =
         element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())

@@ -22,7 +22,12 @@ const LISTEN: &str = "127.0.0.1:0";
 
 /// What a server that must not start says.
 fn refused(data: &Path) -> String {
-    let output = program(&["serve", "--listen", LISTEN, "--data"])
+    // One that does start would go on.
+    let mut command = std::process::Command::new("timeout");
+    let output = command
+        .arg("60")
+        .arg(program(&[]).get_program())
+        .args(["serve", "--listen", LISTEN, "--data"])
         .arg(data)
         .output()
         .unwrap();

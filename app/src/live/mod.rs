@@ -30,7 +30,7 @@ pub struct Live {
     now_ms: RwSignal<i64>,
     /// Milliseconds of the browser's steady clock, moved on with `now_ms`.
     steady_ms: RwSignal<f64>,
-    /// Server's clock when the person paused.
+    /// Server's clock when the person paused; 0 when it was not known.
     paused_at_ms: RwSignal<Option<i64>>,
     /// How often the line came back: who loads data apart from the line loads it again.
     recovered: RwSignal<u32>,
@@ -130,11 +130,18 @@ impl Live {
         self.anchor.set_value(Some((server_now_ms, steady_ms)));
     }
 
+    /// The server's clock at `steady_ms`; `None` before anything has told it.
+    fn clock(self, steady_ms: f64) -> Option<i64> {
+        let (server_ms, at) = self.anchor.get_value()?;
+        Some(server_ms.saturating_add((steady_ms - at).max(0.0) as i64))
+    }
+
     /// Freezes the page, or lets it go on with what came meanwhile.
     pub fn toggle_pause(self) {
         let paused_at = match self.paused_at_ms.get_untracked() {
             Some(_) => None,
-            None => Some(self.now_ms.get_untracked()),
+            // Before the first tick the clock may be known already.
+            None => Some(self.clock(steady_now_ms()).unwrap_or(0)),
         };
         self.paused_at_ms.set(paused_at);
     }
@@ -151,9 +158,8 @@ impl Live {
             return;
         }
         self.steady_ms.set(steady_ms);
-        if let Some((server_ms, at)) = self.anchor.get_value() {
-            self.now_ms
-                .set(server_ms.saturating_add((steady_ms - at).max(0.0) as i64));
+        if let Some(now_ms) = self.clock(steady_ms) {
+            self.now_ms.set(now_ms);
         }
         if let Some(update) = self.pending.try_update_value(Option::take).flatten() {
             self.latest.set(Some(update));

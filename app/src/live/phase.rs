@@ -47,7 +47,7 @@ pub enum Phase {
     },
     /// The person stopped it.
     Paused {
-        /// Server's clock then.
+        /// Server's clock then; 0 when it was not known.
         at_ms: i64,
     },
     /// Needs signing in again.

@@ -123,9 +123,16 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself; the test ends when it does not.
     pub fn wait(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let poll = Duration::from_millis(50);
+        for _ in 0..START.as_millis() / poll.as_millis() {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended;
+            }
+            std::thread::sleep(poll);
+        }
+        panic!("the server goes on:\n{}", self.log());
     }
 
     /// Asks it to end in good order.
