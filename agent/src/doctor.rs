@@ -17,7 +17,7 @@ use crate::exit::Failure;
 use crate::identity::{Identity, StateFolder};
 use crate::packs::Served;
 use crate::policy::Policy;
-use crate::{clock, random, run};
+use crate::{clock, random, refusal, run};
 
 const CLOCK_DIFFERENCE_S: u64 = 30;
 
@@ -204,6 +204,16 @@ fn acknowledgement(folder: &StateFolder, config: &Config, checks: &mut Checks) {
         return checks.add(NAME, Verdict::Skipped, "the cursor cannot be read");
     };
     let last_ms = cursor.and_then(|cursor| cursor.last_ack_at_ms);
+    if let Some(last) = refusal::read(&folder.refusal()) {
+        let said = format!("the server said: {}", last.sentence());
+        match last.is_unresolved(last_ms) {
+            true => checks.add("last refusal", Verdict::Finding, said),
+            false => {
+                let said = format!("{said}; it has taken reports since");
+                checks.add("last refusal", Verdict::Note, said);
+            }
+        }
+    }
     match crate::status::late(last_ms, config.interval_ms, clock::wall_ms()) {
         None => checks.add(NAME, Verdict::Ok, "the server takes this agent's reports"),
         Some(what) => checks.add(

@@ -90,7 +90,12 @@ impl StateFolder {
         &self.path
     }
 
-    /// Where records wait.
+    /// Why the server refused something last.
+    pub fn refusal(&self) -> PathBuf {
+        self.file("refusal.json")
+    }
+
+    /// Where found servers are remembered.
     pub fn servers(&self) -> PathBuf {
         self.file("servers.json")
     }

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod packs;
 pub mod policy;
 pub mod random;
+pub mod refusal;
 pub mod run;
 pub mod schedule;
 pub mod session;

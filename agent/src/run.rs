@@ -20,10 +20,11 @@ use crate::lists::ListsState;
 use crate::outbox::{FactsState, RunsState};
 use crate::packs::{Packs, Served};
 use crate::policy::Policy;
+use crate::refusal::Refusals;
 use crate::schedule::{
     Backoff, REFUSED_RETRY_MS, RETRY_AFTER_MS_MAX, clamp_interval_ms, next_sample_ms, phase_seed,
 };
-use crate::session::{Refusal, Session, Speaker};
+use crate::session::{Refusal, Refused, Session, Speaker};
 use crate::signals::{Signals, Wake};
 use crate::spool::{Opening, Spool};
 use crate::url::ServerUrl;
@@ -100,6 +101,7 @@ struct Running {
     last_notes: Vec<String>,
     is_clock_told: bool,
     disk_trouble: Option<String>,
+    refusals: Refusals,
     lists: Lists,
     lists_state: ListsState,
     /// This host's wall clock minus the server's, as last measured.
@@ -183,6 +185,7 @@ impl Running {
             last_notes: Vec::new(),
             is_clock_told: false,
             disk_trouble: None,
+            refusals: Refusals::in_file(folder.refusal()),
             lists: Lists::new(
                 &roots,
                 servers_setup(&config, served.packs(), Some(folder.servers())),
@@ -395,7 +398,23 @@ impl Running {
                     log::info("this node waits for an administrator to accept it in the console");
                 }
             }
-            Err(refusal) => self.refused(refusal),
+            Err(refused) => {
+                self.note_refusal(&refused);
+                self.refused(refused.refusal);
+            }
+        }
+    }
+
+    /// Keeps what the server said, for `status` and `doctor`.
+    fn note_refusal(&mut self, refused: &Refused) {
+        let Some(told) = &refused.told else {
+            return;
+        };
+        if let Err(error) = self.refusals.note(told, clock::wall_ms()) {
+            self.tell_trouble(&format!(
+                "why the server refused cannot be kept for `oc-agent status` ({error}): {}",
+                told.words
+            ));
         }
     }
 
@@ -465,10 +484,15 @@ impl Running {
                 self.clock_skew_ms = Some(own_ms.saturating_sub(answer.now_ms));
                 self.acknowledged(&answer, count);
             }
-            Err(Refusal::Unacceptable { is_proved, words }) => {
-                self.unacceptable(count, is_proved, &words)
+            Err(refused) => {
+                self.note_refusal(&refused);
+                match refused.refusal {
+                    Refusal::Unacceptable { is_proved, words } => {
+                        self.unacceptable(count, is_proved, &words);
+                    }
+                    refusal => self.refused(refusal),
+                }
             }
-            Err(refusal) => self.refused(refusal),
         }
     }
 

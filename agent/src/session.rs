@@ -55,6 +55,49 @@ pub enum Refusal {
     },
 }
 
+/// An answer that refuses, as it is told to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// HTTP status.
+    pub status: u16,
+    /// The protocol's word for it; none where something else than our server answered.
+    pub code: Option<Code>,
+    /// Its words.
+    pub words: String,
+}
+
+/// No session or no acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What it means.
+    pub refusal: Refusal,
+    /// The answer that said so, where one did.
+    pub told: Option<Told>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            told: None,
+        }
+    }
+}
+
+impl Refused {
+    fn by(answer: &Answer, is_proved: bool) -> Self {
+        let (code, words) = answer.problem();
+        Self {
+            refusal: refusal(answer, is_proved),
+            told: Some(Told {
+                status: answer.status,
+                code,
+                words,
+            }),
+        }
+    }
+}
+
 /// A session.
 #[derive(Debug)]
 pub struct Session {
@@ -73,8 +116,8 @@ impl Session {
         wants_new_epoch: bool,
         interval_ms: u64,
         suggested: Option<&Suggested>,
-    ) -> Result<(Self, HelloAnswer), Refusal> {
-        let no_random = |failure: Failure| Refusal::Later(failure.message);
+    ) -> Result<(Self, HelloAnswer), Refused> {
+        let no_random = |failure: Failure| Refused::from(Refusal::Later(failure.message));
         let sent = handshake::hello_request(
             &speaker.key,
             &speaker.server_key,
@@ -99,20 +142,20 @@ impl Session {
         );
         let answer = client
             .post(PATH_HELLO, None, &sent.body)
-            .map_err(|error| Refusal::Later(error.to_string()))?;
+            .map_err(|error| Refused::from(Refusal::Later(error.to_string())))?;
         if answer.status != 200 {
-            return Err(refusal(&answer, false));
+            return Err(Refused::by(&answer, false));
         }
         match sent.finish(&speaker.server_key, &answer.body) {
             Ok((hello, keys)) => Ok((Self { keys }, hello)),
-            Err(error) => Err(Refusal::Later(match error {
+            Err(error) => Err(Refused::from(Refusal::Later(match error {
                 HandshakeError::Signature(_) => format!(
                     "the hello was answered by a server that does not hold the key this agent enrolled with (fingerprint {}): wrong address, a server that lost its data, or somebody in between",
                     data_encoding::HEXLOWER
                         .encode(&protocol::keys::fingerprint(&speaker.server_key))
                 ),
                 other => format!("the hello was not answered as expected: {other}"),
-            })),
+            }))),
         }
     }
 
@@ -120,7 +163,7 @@ impl Session {
     ///
     /// # Errors
     /// No acknowledgement, and why.
-    pub fn report(&self, client: &Client, batch: Batch) -> Result<ReportAnswer, Refusal> {
+    pub fn report(&self, client: &Client, batch: Batch) -> Result<ReportAnswer, Refused> {
         let (epoch, seq) = (batch.epoch, batch.seq);
         let body = wire::encode(&Report {
             sent_boot_ms: clock::boot_ms(),
@@ -138,23 +181,23 @@ impl Session {
         let auth = self.keys.seal_request(head, &body);
         let answer = client
             .post(PATH_REPORT, Some(&auth.format()), &body)
-            .map_err(|error| Refusal::Later(error.to_string()))?;
+            .map_err(|error| Refused::from(Refusal::Later(error.to_string())))?;
         let is_proved = answer.auth.as_deref().is_some_and(|header| {
             self.keys
                 .open_answer(answer.status, &auth.mac, &answer.body, header)
                 .is_ok()
         });
         if answer.status != 200 {
-            return Err(refusal(&answer, is_proved));
+            return Err(Refused::by(&answer, is_proved));
         }
         if !is_proved {
-            return Err(Refusal::NoSession(
+            return Err(Refused::from(Refusal::NoSession(
                 "an acknowledgement without a valid authentication code was ignored: something between here and the server answers in its place"
                     .to_owned(),
-            ));
+            )));
         }
         let mut told: ReportAnswer = wire::decode("report answer", &answer.body)
-            .map_err(|error| Refusal::Later(error.to_string()))?;
+            .map_err(|error| Refused::from(Refusal::Later(error.to_string())))?;
         if (told.acked_epoch, told.acked_seq) > (epoch, seq) {
             // Never more than was sent.
             (told.acked_epoch, told.acked_seq) = (epoch, seq);

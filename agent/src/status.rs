@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::identity::StateFolder;
 use crate::policy::Policy;
+use crate::refusal::{self, LastRefusal};
 use crate::spool;
 
 /// Acknowledgements older than this many intervals (and at least this long) are a finding.
@@ -23,6 +24,8 @@ pub struct Status {
     spool_records: u64,
     policy: String,
     interval_s: u64,
+    /// Why the server refused something last, if it ever did.
+    last_refusal: Option<LastRefusal>,
     /// What a person should look at.
     #[serde(skip)]
     pub findings: Vec<String>,
@@ -52,6 +55,15 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
         let late = late(last_ack_at_ms, config.interval_ms, clock::wall_ms());
         findings.extend(late.map(|what| format!("{what}; run `oc-agent doctor`")));
     }
+    let last_refusal = refusal::read(&folder.refusal());
+    let unresolved = last_refusal.as_ref();
+    let unresolved = unresolved.filter(|last| last.is_unresolved(last_ack_at_ms));
+    findings.extend(unresolved.map(|last| {
+        format!(
+            "the server refused and has taken nothing since: {}",
+            last.sentence()
+        )
+    }));
     findings.extend(policy.finding.clone());
     let on_disk = cursor.map_or(Ok(0), |cursor| {
         spool::count(&folder.spool(), cursor.epoch, cursor.acked_seq)
@@ -88,6 +100,7 @@ pub fn read(folder: &StateFolder, config: &Config, policy: &Policy) -> Result<St
         spool_records,
         policy: policy.text.clone(),
         interval_s: config.interval_ms / 1000,
+        last_refusal,
         findings,
     })
 }
@@ -122,6 +135,12 @@ impl Status {
             ("records waiting", self.spool_records.to_string()),
             ("policy", self.policy.clone()),
             ("interval", format!("{} s", self.interval_s)),
+            (
+                "last refused",
+                self.last_refusal
+                    .as_ref()
+                    .map_or_else(none, LastRefusal::sentence),
+            ),
         ];
         rows.iter()
             .map(|(name, value)| format!("{name:<18} {value}\n"))

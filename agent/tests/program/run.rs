@@ -242,10 +242,34 @@ fn a_revoked_agent_keeps_everything_and_goes_on_trying() {
     let mut running = agent.run();
     running.wait_log("an administrator decides");
     assert!(running.child.try_wait().unwrap().is_none());
+    let why = "HTTP 403: as the test wants (agent_revoked) at ";
+    let status = agent.output(&["status"]);
+    assert_eq!(status.status.code(), Some(1));
+    assert!(stdout(&status).contains(why), "{}", stdout(&status));
+    let finding = format!("has taken nothing since: {why}");
+    assert!(stderr(&status).contains(&finding), "{}", stderr(&status));
+    let last_refusal = || -> serde_json::Value {
+        let status = agent.output(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        status["last_refusal"].clone()
+    };
+    let last = last_refusal();
+    assert_eq!(last["code"], "agent_revoked");
+    assert_eq!(last["status"], 403);
+    assert!(last["at_ms"].as_i64().unwrap() > 0);
+    let doctor = agent.output(&["doctor"]);
+    let found = format!("FINDING  last refusal           the server said: {why}");
+    assert!(stdout(&doctor).contains(&found), "{}", stdout(&doctor));
     // A person who decided need not wait: SIGHUP tries at once.
     running.signal(Signal::SIGHUP);
     assert_eq!(running.wait_ready(), format!("ready {NODE}\n"));
     assert!(agent.path("state/key").exists());
+    // It stays known, and is nothing to act on any more.
+    assert_eq!(last_refusal(), last);
+    let status = agent.output(&["status"]);
+    assert_eq!(status.status.code(), Some(0), "{}", stderr(&status));
+    let doctor = stdout(&agent.output(&["doctor"]));
+    assert!(doctor.contains("it has taken reports since"), "{doctor}");
 }
 
 #[test]
@@ -457,6 +481,76 @@ fn a_disk_that_refuses_is_said_and_costs_nothing_while_the_agent_runs() {
     };
     server.wait_for("the server to know", |state| told(state));
     std::fs::remove_file(agent.path("state/spool")).unwrap();
+    running.wait_log("the disk takes records again");
+    assert_eq!(running.stop(), Some(0));
+    assert_all_of_it(&server);
+}
+
+/// Why there can be no small disk here, if so.
+fn no_small_disk() -> Option<&'static str> {
+    let made = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount -t tmpfs -o size=1m none /tmp"])
+        .status();
+    let is_made = made.is_ok_and(|status| status.success());
+    (!is_made).then_some("a disk of its own size needs root and `unshare`")
+}
+
+#[test]
+fn on_a_full_disk_sampling_goes_on_and_once_there_is_room_everything_arrives() {
+    const NAME: &str = "on_a_full_disk_sampling_goes_on_and_once_there_is_room_everything_arrives";
+    if let Some(reason) = no_small_disk() {
+        return crate::support::skipped(NAME, reason);
+    }
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
+    std::fs::rename(agent.path("state"), agent.path("kept")).unwrap();
+    std::fs::create_dir(agent.path("state")).unwrap();
+    // The disk is this agent's alone, and ends with it.
+    let script = format!(
+        "mount -t tmpfs -o size=1m,mode=700 none '{0}' && cp -a '{1}/.' '{0}' && exec \"$0\" \"$@\"",
+        agent.path("state").display(),
+        agent.path("kept").display()
+    );
+    let mut running = agent.run_within(&["unshare", "--mount", "sh", "-c", &script]);
+    running.wait_ready();
+    let seen = format!(
+        "/proc/{}/root{}",
+        running.child.id(),
+        agent.path("state").display()
+    );
+    let filler = std::path::Path::new(&seen).join("filler");
+    server
+        .state()
+        .refuse_report
+        .extend([(503, "storage_unavailable"); 4]);
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write(&mut file, &[7; 1_000]).is_ok() {}
+    drop(file);
+    running.wait_log("records wait in memory meanwhile");
+    let held = server.state().records.len();
+    // Told to whoever asks on the host.
+    let look = |words: &[&str]| {
+        let pid = running.child.id().to_string();
+        let inner = agent.command(words);
+        let mut command = std::process::Command::new("nsenter");
+        command.args(["--mount", "--target", &pid]);
+        command.arg(inner.get_program()).args(inner.get_args());
+        stdout(&command.output().unwrap())
+    };
+    let doctor = look(&["doctor"]);
+    assert!(doctor.contains("takes no records"), "{doctor}");
+    let status = look(&["status"]);
+    assert!(status.contains("(storage_unavailable)"), "{status}");
+    // And to the server, which is full for a while, too.
+    let told = |state: &crate::support::State| {
+        let runs = state.records.iter().filter_map(|r| r.collectors.as_ref());
+        runs.flatten()
+            .any(|run| run.collector == 11 && run.outcome == 2)
+    };
+    server.wait_for("the server to know", |state| told(state));
+    server.wait_for("what waited", |state| state.records.len() > held + 3);
+    std::fs::remove_file(&filler).unwrap();
     running.wait_log("the disk takes records again");
     assert_eq!(running.stop(), Some(0));
     assert_all_of_it(&server);

@@ -414,8 +414,24 @@ impl Agent {
     }
 
     pub fn run(&self) -> Running {
-        let child = self
-            .command(&["run"])
+        self.start(self.command(&["run"]))
+    }
+
+    /// By way of another program, which becomes it.
+    pub fn run_within(&self, program: &[&str]) -> Running {
+        let inner = self.command(&["run"]);
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
+        command.arg(inner.get_program()).args(inner.get_args());
+        for (name, _) in inner.get_envs() {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        self.start(command)
+    }
+
+    fn start(&self, mut command: Command) -> Running {
+        let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::from(
                 std::fs::File::create(self.path("log")).unwrap(),
@@ -479,6 +495,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// Writes down that a test could not run here, where the runner reads it.
+pub fn skipped(test: &str, reason: &str) {
+    eprintln!("{test}: {reason}");
+    if let Some(path) = std::env::var_os("OPSCENTER_TEST_SKIPS") {
+        let mut options = std::fs::File::options();
+        let mut file = options.create(true).append(true).open(path).unwrap();
+        writeln!(file, "{test}: {reason}").unwrap();
     }
 }
 
