@@ -183,6 +183,66 @@ async fn settings_have_their_event_and_what_is_wrong_is_named_and_kept() {
     assert_eq!(none.status, StatusCode::NOT_FOUND);
 }
 
+/// What a settings form carries along of what was stored when it was made, as a browser sends it.
+fn seen(page: &str) -> String {
+    let field = page.split("name=\"seen\" value=\"").nth(1).unwrap();
+    let value = field.split_once('"').unwrap().0;
+    value
+        .replace("&quot;", "%22")
+        .replace("&amp;", "%26")
+        .replace('+', "%2B")
+}
+
+#[tokio::test]
+async fn who_is_overtaken_while_they_write_is_told_and_loses_nothing() {
+    let site = site().await;
+    reporting(&site, 1).await;
+    let cookie = site.sign_in_as(Role::Operator).await;
+    let opened = site
+        .call("GET", "/clusters/web/settings")
+        .cookie(&cookie)
+        .send()
+        .await;
+    let first = seen(&opened.body);
+    let post = |form: String| {
+        site.call("POST", "/clusters/web/settings")
+            .cookie(&cookie)
+            .form(&form)
+            .send()
+    };
+    let ann =
+        format!("kind=stateless&min_available=1&role_order=&notes=by+Ann&tags=az%3Da&seen={first}");
+    assert_eq!(post(ann).await.status, StatusCode::SEE_OTHER);
+
+    let before = site.event_count().await;
+    let bob = |seen: &str| {
+        format!("kind=replicated&min_available=&role_order=&notes=by+Bob&tags=&seen={seen}")
+    };
+    let overtaken = post(bob(&first)).await;
+    assert_eq!(overtaken.status, StatusCode::CONFLICT);
+    for part in [
+        "changed minimum available, tags, notes while you wrote",
+        "It is now: by Ann",
+        ">by Bob</textarea>",
+        ">az=a</textarea>",
+        "value=\"replicated\" selected",
+    ] {
+        assert!(overtaken.body.contains(part), "{part}: {}", overtaken.body);
+    }
+    assert_eq!(site.event_count().await, before, "nothing was changed");
+
+    // What they see now is what is stored: saving again is a decision.
+    let now = seen(&overtaken.body);
+    assert_ne!(now, first);
+    assert_eq!(post(bob(&now)).await.status, StatusCode::SEE_OTHER);
+    let page = site
+        .call("GET", "/clusters/web/settings")
+        .cookie(&cookie)
+        .send()
+        .await;
+    assert!(page.body.contains(">by Bob</textarea>"), "{}", page.body);
+}
+
 #[tokio::test]
 async fn pages_render_whole_with_charts_and_heatmap() {
     let site = site().await;

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::view::{ClusterDetail, ClusterSummary, SilenceRow, VersionCount};
 use crate::fleet::cells;
+use crate::preferences::instant;
 use crate::ui::{Banner, CountBar, StatusBadge, StatusMark, Tone};
 use crate::{format, url};
 
@@ -23,6 +24,12 @@ pub fn nodes_of(cluster: &ClusterSummary) -> AnyView {
     } else {
         cells(&cluster.cells)
     }
+}
+
+/// Since when it has had less than it needs.
+pub fn below_since(cluster: &ClusterSummary) -> Option<AnyView> {
+    let at_ms = cluster.below_since_ms?;
+    Some(view! { <span class="of">" since "{instant(at_ms)}</span> }.into_any())
 }
 
 /// "Apache Tomcat 9.0.83" and, where there are several versions, how many more.
@@ -95,9 +102,9 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
             {siblings}
         </nav>
         <header class="page-header cluster-header">
-            <h1 tabindex="-1"><bdi>{slug.clone()}</bdi></h1>
+            <h1><bdi>{slug.clone()}</bdi></h1>
             {status_badge(summary.rollup.status)}
-            <span class="cluster-reason">{summary.reason.clone()}</span>
+            <span class="cluster-reason">{summary.reason.clone()}{below_since(summary)}</span>
             <span class="page-actions">{console}<a class="button" href=topology>"Show in topology"</a></span>
         </header>
         {silence_banners(&cluster.silences)}

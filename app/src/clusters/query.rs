@@ -16,15 +16,13 @@ pub const COLUMNS: [(&str, &str, bool); 6] = [
 ];
 
 impl ClustersQuery {
-    /// From the URL's parameters. What is no status counts as not said; the server notes columns that it does not know.
+    /// From the URL's parameters. What is no status becomes a term of the filter, which says so; the server notes columns
+    /// that it does not know.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
-        let status = get("status").and_then(|text| {
-            Status::ALL
-                .into_iter()
-                .find(|status| status.as_str() == text)
-        });
+        let (status, unknown) = crate::fleet::query::status_of(get("status"));
+        let q = get("q").unwrap_or_default();
         Self {
-            q: get("q").unwrap_or_default(),
+            q: [q.as_str(), &unknown].join(" ").trim().to_owned(),
             status,
             sort: get("sort").unwrap_or_default(),
         }
@@ -114,10 +112,7 @@ mod tests {
         assert_eq!(query.url(), "/clusters?q=app%20eu&status=warning&sort=-cpu");
         let wrong =
             ClustersQuery::from_params(|key| (key == "status").then(|| "purple".to_owned()));
-        assert_eq!(
-            (wrong.url().as_str(), wrong.is_filtered()),
-            ("/clusters", false)
-        );
+        assert_eq!(wrong.url(), "/clusters?q=status:purple", "it is pointed at");
     }
 
     #[test]

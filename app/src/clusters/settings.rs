@@ -65,6 +65,7 @@ fn form(cluster: &ClusterDetail, feedback: FormFeedback) -> AnyView {
     view! {
         {(!feedback.message.is_empty()).then(|| view! { <FormMessage text=feedback.message.clone() /> })}
         <form class="settings-form cluster-settings" method="post" action=action>
+            <input type="hidden" name="seen" value=cluster.settings_seen.clone() />
             <TextField name="min_available" label="Minimum available" is_optional=true
                 value=value("min_available", &now.min_available) error=feedback.error("min_available")
                 hint="A number of nodes, such as 10, or a share, such as 50%. While so many are available, the cluster is at most a warning. Empty: every loss counts in full." />

@@ -25,6 +25,9 @@ pub struct ClusterSummary {
     pub rollup: RollUp,
     /// The same in words.
     pub reason: String,
+    /// Since when it has had less than it needs.
+    #[serde(default)]
+    pub below_since_ms: Option<i64>,
     /// Its nodes by name; none where they are too many to be told apart.
     pub cells: Vec<ClusterCell>,
     /// What runs there, the most common first.
@@ -119,6 +122,8 @@ pub struct ClusterDetail {
     pub siblings: Vec<String>,
     /// What was declared, as the form shows it.
     pub settings: ClusterForm,
+    /// The same as the form carries it along, so that the server sees what somebody had before them; of its own making.
+    pub settings_seen: String,
     /// Its notes as markup that may stand in a page; written by the server alone.
     pub notes_html: String,
     /// The console of its manager, or of whichever node has one, as (name of the node, address).

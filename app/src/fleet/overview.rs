@@ -119,7 +119,7 @@ fn head(data: &Overview) -> AnyView {
             </ol>
         </nav>
         <header class="page-header cluster-header">
-            <h1 tabindex="-1"><bdi>{system.slug.clone()}</bdi></h1>
+            <h1><bdi>{system.slug.clone()}</bdi></h1>
             <StatusBadge status=system.status />
             {environment}
             <span class="cluster-reason">{system.reason.clone()}</span>
@@ -212,7 +212,11 @@ fn attention(data: &Overview, now_ms: i64) -> AnyView {
                 slug,
                 status,
                 reason,
-            } => cluster_finding(slug, *status, reason),
+            } => {
+                let cluster = data.clusters.iter().find(|cluster| cluster.slug == *slug);
+                let since_ms = cluster.and_then(|cluster| cluster.below_since_ms);
+                cluster_finding(slug, *status, reason, since(since_ms, now_ms))
+            }
             Attention::Node(row) => attention_row(row, now_ms),
         })
         .collect();
@@ -259,14 +263,14 @@ fn silence_row(silence: &SilenceRow, now_ms: i64) -> AnyView {
     .into_any()
 }
 
-fn cluster_finding(slug: &str, status: Status, reason: &str) -> AnyView {
+fn cluster_finding(slug: &str, status: Status, reason: &str, since: Option<AnyView>) -> AnyView {
     view! {
         <li class="attention-row">
             <StatusBadge status />
             <a class="node-link" href=url::cluster(slug)><bdi>{slug.to_owned()}</bdi></a>
             <span class="attention-reason">"Cluster: "{reason.to_owned()}</span>
             <span class="attention-place"></span>
-            <span class="attention-age"></span>
+            <span class="attention-age">{since}</span>
         </li>
     }
     .into_any()

@@ -15,20 +15,30 @@ pub const PER_DEFAULT: u32 = 100;
 /// Keys that a list is sorted by at most.
 pub const SORT_KEYS_MAX: usize = 3;
 
+/// What `status=` asks for; what is no status as a term of a filter, so that it is pointed at and not passed over.
+pub fn status_of(text: Option<String>) -> (Option<Status>, String) {
+    let text = text.unwrap_or_default();
+    let known = Status::ALL
+        .into_iter()
+        .find(|status| status.as_str() == text);
+    let unknown = match known {
+        None if !text.is_empty() => ["status:", &text].concat(),
+        _ => String::new(),
+    };
+    (known, unknown)
+}
+
 impl NodesQuery {
     /// From the URL's parameters. What is no number counts as not said; the server notes what it does not know.
     ///
-    /// `status=` of older links becomes a term of the filter.
+    /// `status=` of older links becomes a term of the filter, which says what it does not know.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
         let text = |key: &str| get(key).unwrap_or_default();
         let number = |key: &str| get(key).and_then(|text| text.parse::<u32>().ok());
-        let status = get("status").and_then(|text| {
-            Status::ALL
-                .into_iter()
-                .find(|status| status.as_str() == text)
-        });
-        let query = Self {
-            q: text("q"),
+        let (status, unknown) = status_of(get("status"));
+        let status = status.map_or(unknown, |status| format!("status:{}", status.as_str()));
+        Self {
+            q: [text("q").as_str(), &status].join(" ").trim().to_owned(),
             sort: text("sort"),
             per: number("per")
                 .filter(|per| PER_CHOICES.contains(per))
@@ -36,15 +46,6 @@ impl NodesQuery {
             page: number("page").unwrap_or(1).max(1),
             cols: text("cols"),
             view: text("view"),
-        };
-        match status {
-            Some(status) => Self {
-                q: format!("{} status:{}", query.q, status.as_str())
-                    .trim_start()
-                    .to_owned(),
-                ..query
-            },
-            None => query,
         }
     }
 
@@ -287,7 +288,13 @@ mod tests {
             });
             assert_eq!(query.url(), url);
         }
-        let nonsense = parsed(&[("per", "7"), ("page", "0"), ("status", "purple")]);
+        let unknown = parsed(&[("q", "web"), ("status", "purple")]);
+        assert_eq!(
+            unknown.url(),
+            "/nodes?q=web%20status:purple",
+            "it is pointed at"
+        );
+        let nonsense = parsed(&[("per", "7"), ("page", "0"), ("status", "")]);
         assert_eq!(nonsense.url(), "/nodes");
         assert!(nonsense.is_bare());
         let old = parsed(&[("q", "web"), ("status", "unknown")]);

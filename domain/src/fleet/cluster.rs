@@ -159,6 +159,60 @@ impl ClusterForm {
     }
 }
 
+/// What becomes of a form whose writer did not see what is stored by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebased {
+    /// What they wrote, and in fields that they left alone what is stored now.
+    pub form: ClusterForm,
+    /// Fields that changed meanwhile, in words.
+    pub changed: Vec<&'static str>,
+    /// Fields that both changed, with what is stored now.
+    pub disputed: Vec<(&'static str, String)>,
+}
+
+impl ClusterForm {
+    /// Fields as a form names them, and in words.
+    fn fields(&mut self) -> [(&'static str, &'static str, &mut String); 5] {
+        [
+            (
+                "min_available",
+                "minimum available",
+                &mut self.min_available,
+            ),
+            ("kind", "kind", &mut self.kind),
+            ("role_order", "order of roles", &mut self.role_order),
+            ("tags", "tags", &mut self.tags),
+            ("notes", "notes", &mut self.notes),
+        ]
+    }
+
+    /// Brings a form up to what is stored `now`, written by somebody who had `seen` something else; `None` where that is
+    /// what they saw.
+    pub fn rebased(mut self, mut seen: ClusterForm, mut now: ClusterForm) -> Option<Rebased> {
+        // Browsers end lines in their own way.
+        let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+        let (mut changed, mut disputed) = (Vec::new(), Vec::new());
+        let others = seen.fields().into_iter().zip(now.fields());
+        for ((field, words, mine), ((.., seen), (.., now))) in self.fields().into_iter().zip(others)
+        {
+            if plain(seen) == plain(now) {
+                continue;
+            }
+            changed.push(words);
+            if plain(mine) == plain(seen) {
+                mine.clone_from(now);
+            } else if plain(mine) != plain(now) {
+                disputed.push((field, now.clone()));
+            }
+        }
+        (!changed.is_empty()).then_some(Rebased {
+            form: self,
+            changed,
+            disputed,
+        })
+    }
+}
+
 /// As [`ClusterForm::read`] reads it.
 impl From<&ClusterSettings> for ClusterForm {
     fn from(settings: &ClusterSettings) -> Self {
@@ -293,6 +347,32 @@ mod tests {
             notes: notes.to_owned(),
             tags: String::new(),
         }
+    }
+
+    #[test]
+    fn two_who_write_at_once_lose_nothing() {
+        let form = |min: &str, tags: &str, notes: &str| ClusterForm {
+            kind: "stateless".to_owned(),
+            min_available: min.to_owned(),
+            role_order: String::new(),
+            notes: notes.to_owned(),
+            tags: tags.to_owned(),
+        };
+        let seen = || form("2", "az=a\ntier=edge", "ask Ann");
+        assert_eq!(
+            form("3", "az=a\r\ntier=edge", "ask Ann\r\n").rebased(seen(), seen()),
+            None
+        );
+        let now = form("4", "az=b", "ask Ann");
+        let rebased = form("3", "az=a\r\ntier=edge", "ask Bob")
+            .rebased(seen(), now.clone())
+            .unwrap();
+        assert_eq!(rebased.form, form("3", "az=b", "ask Bob"));
+        assert_eq!(rebased.changed, ["minimum available", "tags"]);
+        assert_eq!(rebased.disputed, [("min_available", "4".to_owned())]);
+        // Both wrote the same: nothing to decide, and still they are told.
+        let same = form("4", "az=b", "ask Ann").rebased(seen(), now).unwrap();
+        assert_eq!(same.disputed, []);
     }
 
     #[test]

@@ -15,7 +15,8 @@ mod tags;
 mod then;
 
 pub use cluster::{
-    ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX, read_notes,
+    ClusterForm, ClusterKind, ClusterSettings, FieldError, NOTES_CHARS_MAX, ROLES_MAX, Rebased,
+    read_notes,
 };
 pub use discovery::{ServerChange, server_changes};
 pub use facts::{Collector, CollectorOutcome, Facts, FilesystemFact, InterfaceFact, Outcome};
@@ -31,7 +32,7 @@ pub use server::{
     server_liveness, server_status,
 };
 pub use silence::{Scope, Seen, Silence, silences};
-pub use since::{HostDates, host_since, own_since, own_status, server_since};
+pub use since::{HostDates, below_since, host_since, own_since, own_status, server_since};
 pub use status::{Status, status_of};
 pub use tags::{
     GivenTags, TAGS_MAX, Tags, given_tags, merged_tags, read_tag, read_tag_name, read_tags,

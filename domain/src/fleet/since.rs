@@ -58,6 +58,19 @@ pub fn server_since(
     host_since(host).or(own_since_ms.filter(|_| own_status(server) != Status::Ok))
 }
 
+/// Since when a cluster has had less than it needs: so many of its `members` it can spare, and the next that was lost made
+/// it too few. `lost` says of each that is not available since when, `None` where nobody knows; then nobody knows this either.
+pub fn below_since(
+    members: u32,
+    needed: u32,
+    lost: impl IntoIterator<Item = Option<i64>>,
+) -> Option<i64> {
+    let spare = usize::try_from(members.checked_sub(needed)?).ok()?;
+    let mut lost: Vec<i64> = lost.into_iter().collect::<Option<_>>()?;
+    lost.sort_unstable();
+    lost.get(spare).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +125,26 @@ mod tests {
             ..host(Liveness::Live)
         };
         assert_eq!(host_since(cloned), Some(40));
+    }
+
+    #[test]
+    fn a_cluster_is_too_small_since_it_lost_more_than_it_can_spare() {
+        for (members, needed, lost, since) in [
+            (3, 2, vec![], None),
+            (3, 2, vec![Some(7)], None),
+            (3, 2, vec![Some(9), Some(7)], Some(9)),
+            (3, 2, vec![Some(9), Some(7), Some(8)], Some(8)),
+            (3, 3, vec![Some(9), Some(7)], Some(7)),
+            (3, 2, vec![Some(9), None], None),
+            // It asks for more than there ever were.
+            (2, 3, vec![Some(9)], None),
+        ] {
+            assert_eq!(
+                below_since(members, needed, lost.clone()),
+                since,
+                "{lost:?}"
+            );
+        }
     }
 
     #[test]

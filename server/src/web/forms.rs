@@ -5,6 +5,7 @@ use app::backend::Operator;
 use axum::extract::{Extension, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use domain::fleet::ClusterForm;
 use serde::Deserialize;
 
 use super::console::caller;
@@ -12,6 +13,7 @@ use super::pages::{self, Extra};
 use crate::auth::gate::percent_encode;
 use crate::enroll::service::{self as enroll, NewToken};
 use crate::error::{FieldError, OpsError};
+use crate::fleet::clusters::service::{Stale, change_settings};
 use crate::fleet::labels::{self, LabelsForm};
 use crate::fleet::servers::{self, arrange::Arrangement};
 use crate::ops::Ops;
@@ -237,6 +239,7 @@ pub struct ClusterSettingsForm {
     role_order: String,
     notes: String,
     tags: String,
+    seen: String,
 }
 
 impl Default for ClusterSettingsForm {
@@ -248,7 +251,46 @@ impl Default for ClusterSettingsForm {
             role_order: default.role_order,
             notes: default.notes,
             tags: default.tags,
+            seen: String::new(),
         }
+    }
+}
+
+/// What stands in the form again when it was not taken.
+fn kept(form: ClusterForm) -> [(&'static str, String); 5] {
+    [
+        ("kind", form.kind),
+        ("min_available", form.min_available),
+        ("role_order", form.role_order),
+        ("notes", form.notes),
+        ("tags", form.tags),
+    ]
+}
+
+/// What somebody is told whose form was overtaken: nothing was changed, nothing is lost, saving again decides.
+fn overtaken(stale: Stale, now_ms: i64) -> FormFeedback {
+    let Stale { rebased, by } = stale;
+    let who = match by {
+        Some((who, at_ms)) => format!("{who}, {} ago,", app::format::age(now_ms, at_ms)),
+        None => "Somebody".to_owned(),
+    };
+    let message = format!(
+        "{who} changed {} while you wrote; nothing of yours was saved yet. Below stands what you wrote, and in what you had \
+         not touched what is stored now: save again to keep it so.",
+        rebased.changed.join(", ")
+    );
+    let fields = rebased.disputed.into_iter().map(|(field, now)| {
+        let now = if now.is_empty() { "nothing" } else { &now };
+        let words = format!("Changed meanwhile, too. It is now: {now}");
+        (field.to_owned(), words)
+    });
+    FormFeedback {
+        message,
+        fields: fields.collect(),
+        kept: kept(rebased.form)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
     }
 }
 
@@ -260,7 +302,7 @@ pub async fn cluster_settings(
     headers: HeaderMap,
     Form(form): Form<ClusterSettingsForm>,
 ) -> Response {
-    let asked = domain::fleet::ClusterForm {
+    let asked = ClusterForm {
         kind: form.kind,
         min_available: form.min_available,
         role_order: form.role_order,
@@ -269,21 +311,22 @@ pub async fn cluster_settings(
     };
     let page = format!("/clusters/{}/settings", percent_encode(&slug));
     let who = caller(&operator);
-    match crate::fleet::clusters::service::change_settings(&ops, &who, &slug, &asked).await {
-        Ok(()) => Redirect::to(&format!("{page}?saved=1")).into_response(),
+    match change_settings(&ops, &who, &slug, &asked, &form.seen).await {
+        Ok(None) => Redirect::to(&format!("{page}?saved=1")).into_response(),
+        Ok(Some(stale)) => {
+            let extra = Extra {
+                feedback: Some(overtaken(stale, ops.clock.now().0)),
+                ..Extra::default()
+            };
+            let status = StatusCode::CONFLICT;
+            pages::answer_form(&ops, &page, &headers, Some(operator), status, extra).await
+        }
         Err(error @ OpsError::Invalid(_)) => {
             let status = error.status();
             let OpsError::Invalid(fields) = error else {
                 return status.into_response();
             };
-            let kept = [
-                ("kind", asked.kind),
-                ("min_available", asked.min_available),
-                ("role_order", asked.role_order),
-                ("notes", asked.notes),
-                ("tags", asked.tags),
-            ];
-            let feedback = refused(fields, kept);
+            let feedback = refused(fields, kept(asked));
             let extra = Extra {
                 feedback: Some(feedback),
                 ..Extra::default()

@@ -14,7 +14,7 @@ use app::fleet::readout::PointSet;
 use app::fleet::view::{NodeRow, RangeQuery, StatusCounts};
 use domain::access::{Action, Role, authorize};
 use domain::fleet::outlier::median;
-use domain::fleet::{ClusterForm, ClusterSettings, Status, roll_up};
+use domain::fleet::{ClusterForm, ClusterSettings, Rebased, Status, roll_up};
 
 use super::filter::lets_through;
 use super::store::{self, ClusterRecord};
@@ -31,6 +31,8 @@ use crate::web::console::Console;
 
 /// Nodes of one cluster that its own page still shows one by one.
 const CELLS_MAX: usize = 300;
+/// As the log says it.
+const SETTINGS_CHANGED: &str = "cluster settings changed";
 /// Events on a cluster's page.
 const EVENTS_MAX: usize = 12;
 
@@ -197,6 +199,7 @@ pub async fn detail(ops: &Ops, role: Role, slug: &str) -> Result<ClusterDetail, 
             .map(|other| other.slug.clone())
             .collect(),
         settings: ClusterForm::from(&record.settings),
+        settings_seen: written(&ClusterForm::from(&record.settings)),
         notes_html: markdown::render(&record.settings.notes),
         may_change: authorize(role, Action::ArrangeFleet).is_ok(),
         console: console(&counting),
@@ -343,7 +346,41 @@ fn listed(settings: &ClusterSettings, members: &[&NodeRow]) -> Vec<Member> {
         .collect()
 }
 
-/// Changes what is declared about a cluster. Nothing is written, and no event, when nothing differs.
+/// What a form carries along of what was stored when it was made.
+fn written(form: &ClusterForm) -> String {
+    serde_json::to_string(form).unwrap_or_default()
+}
+
+/// What somebody wrote while somebody else did, and who that was.
+#[derive(Debug)]
+pub struct Stale {
+    /// On top of what is stored now.
+    pub rebased: Rebased,
+    /// Who changed it last, in words, and when.
+    pub by: Option<(String, i64)>,
+}
+
+/// What is stored of a cluster is not what the writer of this form saw; `seen` is what their form carried along, and says
+/// nothing where none did.
+async fn stale(
+    ops: &Ops,
+    slug: &str,
+    form: &ClusterForm,
+    seen: &str,
+    now: &ClusterSettings,
+) -> Result<Option<Stale>, OpsError> {
+    let Ok(seen) = serde_json::from_str::<ClusterForm>(seen) else {
+        return Ok(None);
+    };
+    let Some(rebased) = form.clone().rebased(seen, ClusterForm::from(now)) else {
+        return Ok(None);
+    };
+    let by = events::store::last_about(ops.state.read(), SETTINGS_CHANGED, slug).await?;
+    Ok(Some(Stale { rebased, by }))
+}
+
+/// Changes what is declared about a cluster. Nothing is written, and no event, when nothing differs; nothing either where
+/// somebody else was faster, which is told. `seen` is what the form carried along.
 ///
 /// # Errors
 /// Not allowed, no such cluster, every field that is refused, or the database.
@@ -352,9 +389,13 @@ pub async fn change_settings(
     who: &Caller,
     slug: &str,
     form: &ClusterForm,
-) -> Result<(), OpsError> {
+    seen: &str,
+) -> Result<Option<Stale>, OpsError> {
     who.may(Action::ArrangeFleet)?;
-    find(ops, slug).await?;
+    let read = find(ops, slug).await?.settings;
+    if let Some(stale) = stale(ops, slug, form, seen, &read).await? {
+        return Ok(Some(stale));
+    }
     let settings = form.read().map_err(|errors| {
         let named = errors.into_iter().map(|error| FieldError {
             field: error.field,
@@ -366,15 +407,20 @@ pub async fn change_settings(
     let before = store::find(&mut *tx, slug)
         .await?
         .ok_or_else(|| OpsError::not_found("cluster", slug))?;
+    if before.settings != read {
+        // In the moment between.
+        drop(tx);
+        return stale(ops, slug, form, seen, &before.settings).await;
+    }
     let changes = settings.changes_since(&before.settings);
     if changes.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     store::set_settings(&mut tx, slug, &settings).await?;
     let event = NewEvent {
         at: ops.clock.now(),
         actor: &who.actor,
-        verb: "cluster settings changed",
+        verb: SETTINGS_CHANGED,
         subject: slug.to_owned(),
         node_id: None,
         detail: changes.join(", "),
@@ -387,5 +433,5 @@ pub async fn change_settings(
     tx.commit()
         .await
         .map_err(StoreError::doing("committing a cluster's settings"))?;
-    Ok(())
+    Ok(None)
 }

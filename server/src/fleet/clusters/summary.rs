@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use app::clusters::view::{ClusterSummary, SilenceRow, VersionCount};
 use app::fleet::view::{ClusterCell, NodeRow};
 use domain::fleet::silence::{Seen, Silence};
-use domain::fleet::{Liveness, roll_up};
+use domain::fleet::{Liveness, below_since, is_available, roll_up};
 
 use super::store::ClusterRecord;
 
@@ -71,6 +71,14 @@ impl<'a> Roster<'a> {
             kind: record.settings.kind,
             tags: record.settings.tags.clone(),
             reason: rollup.reason("nodes"),
+            below_since_ms: rollup
+                .minimum
+                .filter(|minimum| !minimum.is_met)
+                .and_then(|minimum| {
+                    let lost = members.iter().filter(|row| !is_available(row.status));
+                    let lost = lost.map(|row| row.since_ms);
+                    below_since(rollup.members, minimum.needed, lost)
+                }),
             rollup,
             cells: if members.len() <= cells_max {
                 cells(&members)
