@@ -65,6 +65,65 @@ pub fn may_grow(entries: &[Entry<'_>], lines: &[Vec<usize>], shown: usize) -> bo
         })
 }
 
+/// Equal parts of a window, each as long as somebody would say it; the last may be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bars {
+    /// Where the first begins.
+    pub from_ms: i64,
+    /// Length of each.
+    pub bar_ms: i64,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// Lengths that a bar may have.
+const BAR_LENGTHS_S: [i64; 18] = [
+    1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+    172_800, 604_800,
+];
+/// Bars at most.
+pub const BARS_MAX: i64 = 60;
+/// The shortest stretch that bars are drawn over.
+const BARS_LEAST_MS: i64 = 60_000;
+
+/// Bars over a window. `first_ms` is the first entry in it where the window is none that somebody chose to the second: with
+/// nothing in its first three quarters bars begin with that entry, or all that there is would be one bar.
+pub fn bars(from_ms: i64, to_ms: i64, first_ms: Option<i64>) -> Bars {
+    let late = from_ms + (to_ms - from_ms) / 4 * 3;
+    let begin = first_ms
+        .filter(|first| *first >= late)
+        .map_or(from_ms, |first| {
+            first.min(to_ms - BARS_LEAST_MS).max(from_ms)
+        });
+    let of_length = |seconds: i64| {
+        let bar_ms = seconds * 1_000;
+        let from_ms = if begin > from_ms {
+            (begin.div_euclid(bar_ms) * bar_ms).max(from_ms)
+        } else {
+            from_ms
+        };
+        (
+            from_ms,
+            bar_ms,
+            ((to_ms - from_ms).max(1) + bar_ms - 1) / bar_ms,
+        )
+    };
+    let longest = BAR_LENGTHS_S.last().copied().unwrap_or(1);
+    let (from_ms, bar_ms, count) = BAR_LENGTHS_S
+        .into_iter()
+        .map(of_length)
+        .find(|(.., count)| *count <= BARS_MAX)
+        .unwrap_or_else(|| {
+            let weeks = (to_ms - from_ms) / (longest * 1_000 * BARS_MAX) + 1;
+            of_length(longest * weeks)
+        });
+    Bars {
+        from_ms,
+        bar_ms,
+        count: usize::try_from(count).unwrap_or(1),
+    }
+}
+
 /// Entries that one node gets in the log within [`NODE_EVENTS_MS`]: a server that starts and stops without end would
 /// otherwise bury everything else, and fill the disk.
 pub const NODE_EVENTS_MAX: u32 = 12;
@@ -235,7 +294,34 @@ mod tests {
         assert_eq!(budget.take(0), (Verdict::Tell, 0));
     }
 
+    #[test]
+    fn bars_begin_where_something_happened_and_are_of_round_length() {
+        const HOUR_MS: i64 = 3_600_000;
+        const WEEK_MS: i64 = 168 * HOUR_MS;
+        let of = |first: Option<i64>| {
+            let bars = bars(0, WEEK_MS, first);
+            (bars.from_ms, bars.bar_ms, bars.count)
+        };
+        assert_eq!(of(None), (0, 3 * HOUR_MS, 56));
+        assert_eq!(of(Some(HOUR_MS)), (0, 3 * HOUR_MS, 56), "early in the week");
+        // Two hours ago: from the whole bar that holds it.
+        let first = WEEK_MS - 2 * HOUR_MS + 1;
+        assert_eq!(of(Some(first)), (WEEK_MS - 2 * HOUR_MS, 120_000, 60));
+        // A moment ago: never less than a minute.
+        assert_eq!(of(Some(WEEK_MS - 5)), (WEEK_MS - 60_000, 1_000, 60));
+    }
+
     proptest! {
+        #[test]
+        fn bars_cover_the_window_from_its_first_entry(span in 60_000i64..100_000_000_000, at in 0.0f64..1.0) {
+            let first = (span as f64 * at) as i64;
+            let bars = bars(1_000_000, 1_000_000 + span, Some(1_000_000 + first));
+            prop_assert!(bars.from_ms >= 1_000_000 && bars.from_ms <= 1_000_000 + first);
+            prop_assert!((1..=BARS_MAX as usize).contains(&bars.count));
+            let end = bars.from_ms + bars.bar_ms * bars.count as i64;
+            prop_assert!((1_000_000 + span..1_000_000 + span + bars.bar_ms).contains(&end));
+        }
+
         #[test]
         fn every_entry_is_in_one_line(given in proptest::collection::vec((0usize..4, 0i64..8), 0..60)) {
             let mut at_ms = 0;

@@ -23,11 +23,23 @@ test("kinds, objects, actors and ranges are the address", async ({ page }) => {
   await expect(page.locator(".event-line")).toHaveCount(1);
   await page.getByRole("list", { name: "Time range" }).getByRole("link", { name: "1 h" }).click();
   await expect(page).toHaveURL((url) => url.searchParams.get("kind") === "node enrolled" && url.searchParams.get("range") === "1h");
-  await expect(page.locator(".histogram-words")).toHaveText("1 event, last hour");
+  await expect(page.locator(".histogram-words")).toHaveText(/^1 event, last hour, nothing before .*; one bar is \d/);
   await page.goto(`${site.url}/events?actor=nobody`);
   await expect(page.getByText(/^No events match/)).toBeVisible();
   await page.getByRole("link", { name: "Clear" }).click();
   await expect(page.locator(".event-line").first()).toBeVisible();
+});
+
+test("every line leads somewhere, and a young log is more than one bar", async ({ page }) => {
+  await page.goto(`${site.url}/events`);
+  const lines = await page.locator(".event-line").count();
+  await expect(page.locator(".event-subject a")).toHaveCount(lines);
+  await page.locator(".event-line").filter({ hasText: "signed in" }).first().locator(".event-subject a").click();
+  await expect(page).toHaveURL(`${site.url}/events?object=${"admin"}&range=1y`);
+  await expect(page.locator(".event-line").first()).toContainText("admin");
+  await page.goto(`${site.url}/events`);
+  await expect(page.locator(".histogram-words")).toContainText("last 7 days, nothing before");
+  expect(await page.locator(".histogram rect.bar").count()).toBeGreaterThan(1);
 });
 
 test("what is new is counted and moves nothing", async ({ page }) => {

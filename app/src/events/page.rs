@@ -10,7 +10,7 @@ use super::query::RANGES;
 use super::view::{AuditDetail, Chain, EventLine, EventsPage as Page, EventsQuery};
 use crate::codec::{PageData, page_data};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
-use crate::fleet::{actor, node_link};
+use crate::fleet::{actor, object};
 use crate::live::Live;
 use crate::page::{Followed, follow, followed};
 use crate::preferences::{Preferences, instant, on_clock};
@@ -175,7 +175,7 @@ fn facets(query: &EventsQuery, page: &Page) -> AnyView {
             {hidden("to", &query.to)}
             <button class="button" type="submit">"Filter"</button>
             {clear}
-            <ul class="range-presets" aria-label="Time range">{ranges}</ul>
+            <ul class="range-presets" aria-label="Time range" title="Time range (t)" data-shortcut="t">{ranges}</ul>
         </form>
     }
     .into_any()
@@ -210,14 +210,18 @@ fn facet(
 /// Bars over the window; each leads to its own stretch of it.
 fn histogram(query: &EventsQuery, page: &Page) -> AnyView {
     let most = page.histogram.iter().copied().max().unwrap_or(0);
-    let parts = page.histogram.len().max(1);
     let matching = format::plural(u64::from(page.matching), "event", "events");
-    let words = format!("{matching}, {}", page.label);
+    let mut words = format!("{matching}, {}", page.label);
     if most == 0 {
         return view! { <p class="histogram-words">{words}</p> }.into_any();
     }
-    let span_ms = (page.to_ms - page.from_ms).max(1);
-    let edge_ms = |part: usize| page.from_ms + span_ms * part as i64 / parts as i64;
+    if page.bars_from_ms > page.from_ms {
+        words += &format!(", nothing before {}", instant(page.bars_from_ms));
+    }
+    words += &format!("; one bar is {}", format::duration_ms(page.bar_ms));
+    let span_ms = (page.to_ms - page.bars_from_ms).max(1);
+    let edge_ms = |part: usize| (page.bars_from_ms + page.bar_ms * part as i64).min(page.to_ms);
+    let place = |at_ms: i64| (at_ms - page.bars_from_ms) as f64 / span_ms as f64 * 100.0;
     let bars: Vec<_> = page
         .histogram
         .iter()
@@ -231,8 +235,8 @@ fn histogram(query: &EventsQuery, page: &Page) -> AnyView {
                 format::plural(u64::from(*count), "event", "events"),
                 instant(from_ms)
             );
-            let share = 100.0 / parts as f64;
-            let x = format!("{:.3}%", share * part as f64);
+            let share = place(to_ms) - place(from_ms);
+            let x = format!("{:.3}%", place(from_ms));
             let bar = view! {
                 <rect class="bar" x=x.clone() width=format!("{:.3}%", share * 0.84) y=format!("{:.2}%", 100.0 - height) height=format!("{height:.2}%")></rect>
             };
@@ -255,7 +259,7 @@ fn histogram(query: &EventsQuery, page: &Page) -> AnyView {
         <figure class="histogram">
             <figcaption class="histogram-words">{words}</figcaption>
             <svg width="100%" height="56" aria-hidden="true">{bars}</svg>
-            <p class="histogram-edges"><span>{instant(page.from_ms)}</span><span>{instant(page.to_ms)}</span></p>
+            <p class="histogram-edges"><span>{instant(page.bars_from_ms)}</span><span>{instant(page.to_ms)}</span></p>
         </figure>
     }
     .into_any()
@@ -309,16 +313,11 @@ fn row(line: &EventLine) -> AnyView {
     let event = &line.event;
     let c = on_clock(event.at_ms);
     let time = format!("{:02}:{:02}:{:02}", c.hour, c.minute, c.second);
-    let subject = match (&event.node_id, &line.cluster) {
-        (Some(id), _) => node_link(id, &event.subject),
-        (None, Some(slug)) => view! { <a class="node-link" href=url::cluster(slug)><bdi>{event.subject.clone()}</bdi></a> }.into_any(),
-        (None, None) => view! { <bdi>{event.subject.clone()}</bdi> }.into_any(),
-    };
     view! {
         <li class="event-line" id=format!("e{}", event.seq)>
             <time datetime=format_iso(Timestamp(event.at_ms)) title=instant(event.at_ms)>{time}</time>
             <span class="event-verb">{line.severity.map(|status| view! { <StatusMark status /> })}{event.verb.clone()}</span>
-            <span class="event-subject">{subject}</span>
+            <span class="event-subject">{object(event)}</span>
             <span class="event-detail"><bdi>{line.detail.clone()}</bdi></span>
             <span class="event-who">{actor(event)}</span>
             {line.audit.as_ref().and_then(audit)}

@@ -1,7 +1,8 @@
 //! What the page's URL says, and URLs that say something else.
 
 use super::view::EventsQuery;
-use crate::url::with_query;
+use crate::fleet::view::EventRow;
+use crate::url::{self, with_query};
 
 /// Windows that are offered, as in the URL and as shown.
 pub const RANGES: [(&str, &str); 6] = [
@@ -14,6 +15,29 @@ pub const RANGES: [(&str, &str); 6] = [
 ];
 /// When nothing is said.
 pub const RANGE_DEFAULT: &str = "7d";
+
+/// Where an event leads: to the page of what it is about, else to all that ever happened to that.
+pub fn object_url(event: &EventRow) -> String {
+    let is_about = |what: &[&str]| what.iter().any(|verb| event.verb.starts_with(verb));
+    let (id, is_gone) = (event.node_id.as_deref(), event.verb == "node removed");
+    let page = match id {
+        Some(id) if !is_gone => Some(url::node(id)),
+        Some(_) => None,
+        // Every event about a cluster itself, or its box on the map, says so in its verb, and has the slug as its subject.
+        None if is_about(&["cluster ", "box "]) => Some(url::cluster(&event.subject)),
+        None if is_about(&["enrollment token "]) => Some("/nodes/add".to_owned()),
+        None if is_about(&["backup ", "server "]) => Some("/settings/about".to_owned()),
+        None if is_about(&["map "]) => Some("/topology".to_owned()),
+        None => None,
+    };
+    page.unwrap_or_else(|| {
+        let of_it = EventsQuery {
+            object: id.unwrap_or(&event.subject).to_owned(),
+            ..EventsQuery::default()
+        };
+        of_it.in_range("1y").url()
+    })
+}
 
 impl EventsQuery {
     /// From the URL's parameters. A cursor that is no number counts as not said.
@@ -142,6 +166,30 @@ mod tests {
         );
         assert_eq!(query.in_range("7d").url(), "/events?kind=node%20enrolled");
         assert_eq!(parsed(&[("cursor", "x"), ("range", "7d")]).url(), "/events");
+    }
+
+    #[test]
+    fn every_event_leads_to_what_it_is_about() {
+        for (verb, node_id, url) in [
+            ("server failed", Some("n1"), "/nodes/n1"),
+            ("node removed", Some("n1"), "/events?object=n1&range=1y"),
+            ("cluster settings changed", None, "/clusters/x"),
+            ("box moved on the map", None, "/clusters/x"),
+            ("enrollment token created", None, "/nodes/add"),
+            ("server restored from a backup", None, "/settings/about"),
+            ("signed in", None, "/events?object=x&range=1y"),
+        ] {
+            let event = EventRow {
+                seq: 1,
+                at_ms: 0,
+                actor: String::new(),
+                actor_node_id: None,
+                verb: verb.to_owned(),
+                subject: "x".to_owned(),
+                node_id: node_id.map(str::to_owned),
+            };
+            assert_eq!(object_url(&event), url, "{verb}");
+        }
     }
 
     #[test]

@@ -54,7 +54,11 @@ pub struct EventsPage {
     pub matching: u32,
     /// The last event there is; newer ones are counted from it.
     pub last_seq: i64,
-    /// Events that match, in equal parts of the window.
+    /// Where the first bar begins: with the window, or where all that is in it is late in it, with that.
+    pub bars_from_ms: i64,
+    /// How long a bar is.
+    pub bar_ms: i64,
+    /// Events that match, bar by bar.
     pub histogram: Vec<u32>,
     /// Kinds in the window with how many, the most common first.
     pub kinds: Vec<(String, u32)>,
@@ -74,8 +78,6 @@ pub struct EventLine {
     pub event: EventRow,
     /// More, in words.
     pub detail: String,
-    /// Cluster to link to, when it is about one.
-    pub cluster: Option<String>,
     /// How bad it is, or that something bad is over.
     #[serde(default)]
     pub severity: Option<Status>,

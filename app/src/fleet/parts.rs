@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::view::{Change, ClusterCell, EventRow, NodeRow};
 use super::words::badge_text;
+use crate::events::query::object_url;
 use crate::events::view::EventsQuery;
 use crate::preferences::time_of_day;
 use crate::ui::{Age, Instant, StatusBadge, StatusMark};
@@ -121,11 +122,10 @@ fn burst(change: &Change, scope: &EventsQuery) -> AnyView {
         .into_any()
 }
 
-fn object(event: &EventRow) -> AnyView {
-    match &event.node_id {
-        Some(id) => node_link(id, &event.subject),
-        None => view! { <bdi>{event.subject.clone()}</bdi> }.into_any(),
-    }
+/// What an event is about, as a link.
+pub fn object(event: &EventRow) -> AnyView {
+    view! { <a class="node-link" href=object_url(event) title=event.subject.clone()><bdi>{event.subject.clone()}</bdi></a> }
+        .into_any()
 }
 
 #[cfg(all(test, feature = "ssr"))]

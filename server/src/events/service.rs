@@ -25,8 +25,6 @@ const ROWS_MAX: u32 = 100;
 const CHANGES_BATCH: u32 = 250;
 /// Entries that are read at most; what a burst has beyond is said to be more.
 const CHANGES_READ_MAX: usize = 1_000;
-/// Bars of the histogram.
-const BARS: usize = 60;
 /// Choices of a facet.
 const CHOICES_MAX: u32 = 50;
 
@@ -213,10 +211,15 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
     let has_more = records.len() > ROWS_MAX as usize;
     records.truncate(ROWS_MAX as usize);
     let next_cursor = records.last().filter(|_| has_more).map(|event| event.seq);
-    let mut histogram = vec![0u32; BARS];
-    let bars = i64::try_from(BARS).unwrap_or(1);
+    // Who asks for a window to the second sees that window.
+    let first_ms = match query.preset() {
+        Some(_) => store::first_at(pool, &filter).await?,
+        None => None,
+    };
+    let bars = event::bars(window.from_ms, window.to_ms, first_ms);
+    let mut histogram = vec![0u32; bars.count];
     for (part, entries) in store::histogram(pool, &filter, bars).await? {
-        let part = usize::try_from(part).unwrap_or(0).min(BARS - 1);
+        let part = usize::try_from(part).unwrap_or(0).min(bars.count - 1);
         if let Some(bar) = histogram.get_mut(part) {
             *bar += count(entries);
         }
@@ -253,6 +256,8 @@ pub async fn page(ops: &Ops, query: &EventsQuery) -> Result<EventsPage, OpsError
         next_cursor,
         matching: histogram.iter().sum(),
         last_seq,
+        bars_from_ms: bars.from_ms,
+        bar_ms: bars.bar_ms,
         histogram,
         kinds: named(facet(Facet::Verb).await?),
         actors: acted
@@ -274,14 +279,8 @@ fn count(entries: i64) -> u32 {
     u32::try_from(entries).unwrap_or(u32::MAX)
 }
 
-/// Every event about a cluster itself, or its box on the map, says so in its verb, and has the slug as its subject.
 fn line(names: &Names, query: &EventsQuery, event: EventRecord) -> EventLine {
-    let is_cluster = event.node_id.is_none()
-        && ["cluster ", "box "]
-            .iter()
-            .any(|of| event.verb.starts_with(of));
     EventLine {
-        cluster: is_cluster.then(|| event.subject.clone()),
         severity: event::severity(&event.verb),
         detail: event.detail.clone(),
         audit: query.is_audit.then(|| AuditDetail {

@@ -1,5 +1,6 @@
 //! SQL of the event log.
 
+use domain::event::Bars;
 use protocol::keys::digest;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteConnection, SqlitePool};
@@ -184,6 +185,25 @@ impl FromRow<'_, SqliteRow> for EventRecord {
     }
 }
 
+/// Who did this to what has this name last, as the log writes them, and when.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_about(
+    pool: &SqlitePool,
+    verb: &str,
+    subject: &str,
+) -> Result<Option<(String, i64)>, StoreError> {
+    sqlx::query_as(
+        "SELECT actor, at_ms FROM event WHERE verb = $1 AND subject = $2 ORDER BY seq DESC LIMIT 1",
+    )
+    .bind(verb)
+    .bind(subject)
+    .fetch_optional(pool)
+    .await
+    .map_err(StoreError::doing("reading who did something last"))
+}
+
 /// When one of these last happened to a node, if any did.
 ///
 /// # Errors
@@ -340,17 +360,13 @@ pub async fn list(
     .map_err(StoreError::doing("reading events"))
 }
 
-/// How many entries match in each of `parts` equal parts of the window; entries of parts without any are left out.
+/// When the first entry that matches was written.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn histogram(
-    pool: &SqlitePool,
-    filter: &EventFilter,
-    parts: i64,
-) -> Result<Vec<(i64, i64)>, StoreError> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT (at_ms - $1) * $8 / ($2 - $1) AS part, COUNT(*) FROM event WHERE {} GROUP BY part",
+pub async fn first_at(pool: &SqlitePool, filter: &EventFilter) -> Result<Option<i64>, StoreError> {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT MIN(at_ms) FROM event WHERE {}",
         matches()
     )))
     .bind(filter.from_ms)
@@ -360,7 +376,33 @@ pub async fn histogram(
     .bind(&filter.object)
     .bind(&filter.cluster)
     .bind(filter.is_audit)
-    .bind(parts)
+    .fetch_one(pool)
+    .await
+    .map_err(StoreError::doing("reading the first event"))
+}
+
+/// How many entries match in each bar; bars without any are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn histogram(
+    pool: &SqlitePool,
+    filter: &EventFilter,
+    bars: Bars,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT (at_ms - $8) / $9 AS part, COUNT(*) FROM event WHERE {} GROUP BY part",
+        matches()
+    )))
+    .bind(filter.from_ms)
+    .bind(filter.to_ms)
+    .bind(&filter.verb)
+    .bind(&filter.actor)
+    .bind(&filter.object)
+    .bind(&filter.cluster)
+    .bind(filter.is_audit)
+    .bind(bars.from_ms)
+    .bind(bars.bar_ms)
     .fetch_all(pool)
     .await
     .map_err(StoreError::doing("counting events"))
