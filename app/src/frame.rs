@@ -5,9 +5,10 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use leptos_router::hooks::use_location;
+use leptos_router::hooks::{use_location, use_query_map};
 
 use crate::account::view::PageContext;
+use crate::fleet::typed_into;
 use crate::format;
 use crate::installed::{self, NewVersion};
 use crate::keys::{self, KeySheet, KeySheetButton, KeySheetState};
@@ -15,7 +16,7 @@ use crate::live::{Live, Phase};
 use crate::page::Context;
 use crate::preferences::{self, Preferences, Theme, Zone};
 use crate::search::{Palette, PaletteState, SearchButton};
-use crate::ui::{Banner, Icon, Logo, Tone};
+use crate::ui::{Banner, Copied, CopiedNote, Icon, Logo, Tone};
 use crate::url;
 
 /// Skip link, bar, navigation, notices, and the page.
@@ -28,7 +29,7 @@ pub fn Frame(
     let (palette, sheet) = (PaletteState::new(), KeySheetState::new());
     provide_context(palette);
     provide_context(sheet);
-    keys::listen(palette, sheet);
+    keys::listen(palette);
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <div class="frame">
@@ -44,6 +45,7 @@ pub fn Frame(
         </div>
         <Palette />
         <KeySheet />
+        <CopiedNote />
     }
     .into_any()
 }
@@ -54,12 +56,12 @@ fn Navigation() -> impl IntoView {
     view! {
         <nav class="rail" aria-label="Main">
             <ul>
-                <li><A href="/" exact=true><Icon name="layout-dashboard" />"Overview"</A></li>
-                <li><A href="/topology"><Icon name="network" />"Topology"</A></li>
-                <li><A href="/clusters"><Icon name="boxes" />"Clusters"</A></li>
-                <li><A href="/nodes"><Icon name="server" />"Nodes"</A></li>
-                <li><A href="/events"><Icon name="history" />"Events"</A></li>
-                <li><a href="/settings/profile" aria-current=move || path.get().starts_with("/settings/").then_some("page")><Icon name="settings" />"Settings"</a></li>
+                <li><A href="/" exact=true attr:title="Overview (g o)"><Icon name="layout-dashboard" />"Overview"</A></li>
+                <li><A href="/topology" attr:title="Topology (g t)"><Icon name="network" />"Topology"</A></li>
+                <li><A href="/clusters" attr:title="Clusters (g c)"><Icon name="boxes" />"Clusters"</A></li>
+                <li><A href="/nodes" attr:title="Nodes (g n)"><Icon name="server" />"Nodes"</A></li>
+                <li><A href="/events" attr:title="Events (g e)"><Icon name="history" />"Events"</A></li>
+                <li><a href="/settings/profile" title="Settings (g s)" aria-current=move || path.get().starts_with("/settings/").then_some("page")><Icon name="settings" />"Settings"</a></li>
             </ul>
         </nav>
     }
@@ -143,15 +145,42 @@ fn UserMenu() -> impl IntoView {
                         <p class="menu-who"><bdi>{user.name}</bdi><span>{user.role.as_str()}" on "<bdi>{page.server_name.clone()}</bdi></span></p>
                         <ThemeSwitch theme=Theme::from_name(&page.theme) />
                         <ZoneSwitch />
+                        <a class="menu-item" href="" rel="external" data-shortcut="r" aria-keyshortcuts="r"><Icon name="refresh-cw" />"Refresh"<kbd aria-hidden="true">"r"</kbd></a>
+                        <CopyLink />
                         <KeySheetButton />
                         {(user.role == domain::access::Role::Admin).then(|| view! { <a class="menu-item" href="/audit"><Icon name="history" />"Audit log"</a> })}
                         <form method="post" action="/logout" on:submit=|_| installed::forget()>
-                            <button type="submit" class="menu-item"><Icon name="log-out" />"Sign out"</button>
+                            <button type="submit" class="menu-item" data-shortcut="sign-out"><Icon name="log-out" />"Sign out"</button>
                         </form>
                     </div>
                 })
             })}
         </Suspense>
+    }
+    .into_any()
+}
+
+/// The address of what is shown: a window that moves with the clock is written as where it stands now, so that whoever opens
+/// the link sees the same.
+#[component]
+fn CopyLink() -> impl IntoView {
+    let (path, query) = (use_location().pathname, use_query_map());
+    let copied = expect_context::<Copied>();
+    let copy = move |_| {
+        let mut query = query.get_untracked();
+        if let (Some(from), Some(to)) = (typed_into("range-from"), typed_into("range-to")) {
+            query.remove("range");
+            query.replace("from", from);
+            query.replace("to", to);
+        }
+        let origin = window().location().origin().unwrap_or_default();
+        let path = path.get_untracked();
+        copied.copy([origin, path, query.to_query_string()].concat());
+    };
+    view! {
+        <button type="button" class="menu-item needs-script" data-shortcut="C" aria-keyshortcuts="Shift+C" on:click=copy>
+            <Icon name="copy" />"Copy link"<kbd aria-hidden="true">"Shift C"</kbd>
+        </button>
     }
     .into_any()
 }
@@ -181,7 +210,7 @@ fn ZoneSwitch() -> impl IntoView {
         <form method="post" action="/preferences" on:submit=fill class:needs-script=is_utc>
             <input type="hidden" name="next" value=here />
             <input type="hidden" name="zone" value="utc" node_ref=value />
-            <button type="submit" class="menu-item" data-shortcut="u" aria-keyshortcuts="u"><Icon name="clock" />{words}</button>
+            <button type="submit" class="menu-item" data-shortcut="u" aria-keyshortcuts="u"><Icon name="clock" />{words}<kbd aria-hidden="true">"u"</kbd></button>
         </form>
     }
     .into_any()
@@ -202,7 +231,7 @@ pub fn ThemeSwitch(
             Theme::Dark => "moon",
         };
         view! {
-            <button type="submit" name="theme" value=choice.as_str() aria-pressed=if choice == theme { "true" } else { "false" }>
+            <button type="submit" name="theme" value=choice.as_str() data-shortcut=format!("theme-{}", choice.as_str()) aria-pressed=if choice == theme { "true" } else { "false" }>
                 <Icon name=icon />{choice.label()}
             </button>
         }

@@ -1,6 +1,7 @@
 //! Keys: one listener, and the sheet that names them.
 //!
-//! A single letter presses the control that says it is its key (`data-shortcut`), so that no key does what no control does.
+//! A single letter presses the control that says it is its key (`data-shortcut`), so that no key does what no control does;
+//! [`crate::rows`] goes through lists and ticks their boxes.
 //! `g` and a letter lead to pages. Letters count only outside of what takes text, without modifiers, and not where somebody
 //! has switched them off (WCAG 2.1.4); Ctrl K always opens the palette.
 
@@ -10,6 +11,7 @@ use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast;
 
 use crate::preferences::Preferences;
+use crate::rows::{self, Ticks};
 use crate::search::PaletteState;
 use crate::ui::Icon;
 
@@ -24,13 +26,20 @@ const PLACES: [(&str, &str, &str); 6] = [
 ];
 
 /// What the sheet says besides.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 20] = [
     ("Ctrl K", "Search: nodes, clusters, pages, actions"),
     ("/", "To the filter"),
+    ("j k", "The next row, the row before"),
+    ("Enter", "Open the row"),
+    ("x", "Select the row, or no longer"),
+    ("Shift X", "Select all from the last one to this"),
+    ("Shift S", "Sort again, where the order has changed"),
+    ("t", "To the time range"),
     ("p", "Pause or resume live updates"),
     ("r", "Refresh the page"),
     ("u", "Times in UTC, or in this browser’s zone"),
     ("c", "Copy the host name"),
+    ("Shift C", "Copy the link to what is shown"),
     (
         "[ ]",
         "Charts: the window before, after. Map: the problem before, after",
@@ -71,10 +80,11 @@ impl KeySheetState {
 }
 
 /// Listens as long as the calling component lives.
-pub fn listen(palette: PaletteState, sheet: KeySheetState) {
+pub fn listen(palette: PaletteState) {
     let navigate = use_navigate();
     let are_on = use_context::<Preferences>().unwrap_or_default().keys;
     let chord_at = StoredValue::new(f64::NEG_INFINITY);
+    let ticks = Ticks::listen();
     Effect::new(move |_| {
         let navigate = navigate.clone();
         let handle = window_event_listener(leptos::ev::keydown, move |event| {
@@ -91,7 +101,7 @@ pub fn listen(palette: PaletteState, sheet: KeySheetState) {
                 || event.ctrl_key()
                 || event.meta_key()
                 || event.alt_key()
-                || event.repeat()
+                || (event.repeat() && !matches!(key.as_str(), "j" | "k"))
                 || takes_text(&event)
             {
                 return;
@@ -105,17 +115,22 @@ pub fn listen(palette: PaletteState, sheet: KeySheetState) {
                 }
                 return;
             }
-            match key.as_str() {
-                "g" => chord_at.set_value(now),
-                "?" => sheet.open(),
-                "r" => {
-                    let _loading = window().location().reload();
+            let is_done = match key.as_str() {
+                "g" => {
+                    chord_at.set_value(now);
+                    false
                 }
+                "j" => rows::step(true),
+                "k" => rows::step(false),
+                "x" => ticks.tick(false),
+                "X" => ticks.tick(true),
+                // Controls have names, too, that are no keys; and marks that would end the selector are none.
                 _ => {
-                    if press(&key) {
-                        event.prevent_default();
-                    }
+                    key.chars().count() == 1 && !matches!(key.as_str(), "\"" | "\\") && press(&key)
                 }
+            };
+            if is_done {
+                event.prevent_default();
             }
         });
         on_cleanup(move || handle.remove());
@@ -129,32 +144,32 @@ fn takes_text(event: &leptos::ev::KeyboardEvent) -> bool {
         .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     let inside = target.and_then(|element| {
         element
-            .closest("input, textarea, select, [contenteditable], dialog")
+            .closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")
             .ok()
             .flatten()
     });
     inside.is_some() || matches!(document().query_selector("dialog[open]"), Ok(Some(_)))
 }
 
-/// Presses the control whose key this is, or gives it focus where it takes text.
-fn press(key: &str) -> bool {
-    // Letters and marks that stand in attributes as they are.
-    if !matches!(
-        key,
-        "/" | "p" | "u" | "c" | "[" | "]" | "z" | "+" | "-" | "0" | "f"
-    ) {
-        return false;
-    }
-    let found = document().query_selector(&format!("[data-shortcut=\"{key}\"]"));
-    let Some(control) = found
-        .ok()
-        .flatten()
-        .and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok())
-    else {
+/// The control with this key or name on this page.
+pub fn control(name: &str) -> Option<web_sys::HtmlElement> {
+    let found = document().query_selector(&format!("[data-shortcut=\"{name}\"]"));
+    found.ok().flatten()?.dyn_into().ok()
+}
+
+/// Presses the control whose key or name this is, or gives it focus where it takes text or is one of several links.
+pub fn press(name: &str) -> bool {
+    let Some(control) = control(name) else {
         return false;
     };
     if control.matches("input").unwrap_or(false) {
         let _focused = control.focus();
+    } else if control.matches("ul").unwrap_or(false) {
+        let link = |selector: &str| control.query_selector(selector).ok().flatten();
+        let chosen = link("[aria-current]").or_else(|| link("a"));
+        if let Some(link) = chosen.and_then(|link| link.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _focused = link.focus();
+        }
     } else {
         control.click();
     }
@@ -201,5 +216,5 @@ pub fn KeySheet() -> impl IntoView {
 #[component]
 pub fn KeySheetButton() -> impl IntoView {
     let sheet = expect_context::<KeySheetState>();
-    view! { <button type="button" class="menu-item needs-script" aria-keyshortcuts="?" on:click=move |_| sheet.open()><Icon name="keyboard" />"Keys"</button> }
+    view! { <button type="button" class="menu-item needs-script" data-shortcut="?" aria-keyshortcuts="?" on:click=move |_| sheet.open()><Icon name="keyboard" />"Keys"<kbd aria-hidden="true">"?"</kbd></button> }
 }

@@ -27,6 +27,7 @@ pub mod offline;
 pub mod page;
 pub mod pages;
 pub mod preferences;
+pub mod rows;
 pub mod search;
 pub mod shell;
 pub mod topology;

@@ -15,6 +15,7 @@ use crate::codec::{Held, JsonText, PageData, Part};
 use crate::error::UiError;
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::live::{Live, steady_now_ms};
+use crate::search::PaletteState;
 use crate::ui::{Icon, PageHeader};
 use crate::url;
 
@@ -57,17 +58,29 @@ impl Context {
             if before.as_ref() == Some(&path) {
                 return;
             }
-            self.focused_path.set_value(Some(path));
-            if before.is_some() {
-                // The router puts the new page in place after this; until then the old heading would be found.
-                set_timeout(|| focus("main h1"), FOCUS_AFTER);
-            }
+            self.focused_path.set_value(Some(path.clone()));
+            let palette = use_context::<PaletteState>();
+            let is_first = before.is_none();
+            // The router puts the new page in place after this; until then the old heading would be found.
+            set_timeout(
+                move || {
+                    let heading = document().query_selector("main h1").ok().flatten();
+                    let Some(heading) = heading else { return };
+                    if let Some(palette) = palette {
+                        palette.saw(&path, heading.text_content().unwrap_or_default());
+                    }
+                    if !is_first {
+                        focus(heading);
+                    }
+                },
+                FOCUS_AFTER,
+            );
         });
     }
 }
 
-/// Gives focus to the first element that matches, unless somebody types already: keys are quicker than pages.
-fn focus(selector: &str) {
+/// Gives focus to it, unless somebody types already: keys are quicker than pages.
+fn focus(element: web_sys::Element) {
     use wasm_bindgen::JsCast;
     let active = document().active_element();
     if active.is_some_and(|active| {
@@ -77,10 +90,9 @@ fn focus(selector: &str) {
     }) {
         return;
     }
-    let element = document().query_selector(selector).ok().flatten();
-    if let Some(element) =
-        element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
-    {
+    if let Ok(element) = element.dyn_into::<web_sys::HtmlElement>() {
+        // Said here and not by the heading itself: see `ui::tab_stop`.
+        let _set = element.set_attribute("tabindex", "-1");
         let _focused = element.focus();
     }
 }

@@ -90,7 +90,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 {assets.wasm.clone().map(|wasm| view! {
                     <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
                 })}
-                {start.map(|script| view! { <script type="module" nonce=nonce>{[&script, MENUS].concat()}</script> })}
+                {start.map(|script| view! { <script type="module" nonce=nonce>{[&script, MENUS, BACK].concat()}</script> })}
                 <MetaTags />
             </head>
             <body>
@@ -144,6 +144,33 @@ const shut = kept => document.querySelectorAll(".list-menu[open], .siblings[open
 });
 addEventListener("click", event => event.target.isConnected && shut(event.target));
 addEventListener("keydown", event => { if (event.key === "Escape") shut(null); });
+"#;
+
+/// Back leads to where somebody was: as far down, in the list of nodes, too, and with focus on the link that led away. The
+/// new page's heading has focus once the page is in place (`page::Context::focus_heading`); that is waited for. Another page
+/// of a list begins at its top.
+#[cfg(feature = "ssr")]
+const BACK: &str = r#"
+const places = new Map();
+let back;
+const list = () => document.querySelector(".nodes-scroll");
+const keep = event => {
+  back = null;
+  const link = event.target.closest?.("main a");
+  places.set(location.href, [scrollY, list()?.scrollTop, link?.getAttribute("href")]);
+  if (event.type === "click" && link?.closest(".paging, .nodes thead")) list()?.scrollTo(0, 0);
+};
+addEventListener("click", keep, true);
+addEventListener("keydown", keep, true);
+addEventListener("popstate", () => { back = places.get(location.href); });
+addEventListener("focusin", event => {
+  if (!back || !event.target.matches("main h1")) return;
+  const [top, inner, href] = back;
+  back = null;
+  if (href) document.querySelector(`main a[href=${JSON.stringify(href)}]`)?.focus({ preventScroll: true });
+  list()?.scrollTo(0, inner);
+  scrollTo(0, top);
+});
 "#;
 
 /// Loads the wasm and hands the page over to it. URLs are ours and are written as JSON strings.

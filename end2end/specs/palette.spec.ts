@@ -54,8 +54,114 @@ test("it speaks the language of lists; a mark in front asks for one kind", async
   await expect(options).toHaveText([/db-1/]);
   await box.fill("> about");
   await expect(options).toHaveText([/About this server/]);
+  await box.fill("?");
+  await expect(options.filter({ hasText: "#tier=edge" })).toBeVisible();
+  await options.filter({ hasText: "actions and pages" }).click();
+  await expect(box).toHaveValue(">");
+  await expect(options.first()).toContainText("Action");
   await box.fill("#tier");
   await expect(options).toHaveCount(0);
+});
+
+test("actions press what stands on the page, and what is not there is not offered", async ({ page }) => {
+  await page.goto(`${site.url}/`);
+  await whenAlive(page);
+  await expect(page.locator(".live-text")).toHaveText("Live", { timeout: 30_000 });
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").fill("> pause");
+  await page.keyboard.press("Enter");
+  await expect(page.locator(".live-text")).toContainText("Paused at");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").fill("> copy");
+  await expect(page.getByRole("option")).toHaveText([/Copy link to this page/]);
+  await page.getByRole("combobox").fill("> dark theme");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+});
+
+test("what was seen lately is offered first", async ({ page }) => {
+  await page.goto(`${site.url}/nodes`);
+  await whenAlive(page);
+  await page.locator("tbody").getByRole("link", { name: "db-1" }).click();
+  await expect(page.getByRole("heading", { name: "db-1", level: 1 })).toBeFocused();
+  await page.keyboard.press("Control+k");
+  await expect(page.getByRole("option").first()).toContainText("db-1");
+  await expect(page.getByRole("option").first()).toContainText("seen lately");
+});
+
+test("rows by keys: down, up, open, and Back leads to where one was", async ({ page }) => {
+  await page.goto(`${site.url}/nodes?sort=name`);
+  await whenAlive(page);
+  const link = (name: string) => page.locator("tbody").getByRole("link", { name });
+  await page.keyboard.press("j");
+  await expect(link("db-1")).toBeFocused();
+  await page.keyboard.press("j");
+  await expect(link("web-1")).toBeFocused();
+  await page.keyboard.press("j");
+  await expect(link("web-1")).toBeFocused();
+  await page.keyboard.press("k");
+  await expect(link("db-1")).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "db-1", level: 1 })).toBeFocused();
+  await page.goBack();
+  await expect(link("db-1")).toBeFocused();
+});
+
+test("x ticks the row, X all up to it, and so does a click with Shift", async ({ page }) => {
+  await page.goto(`${site.url}/nodes?sort=name`);
+  await whenAlive(page);
+  const box = (name: string) => page.getByRole("checkbox", { name: `Select ${name}` });
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await expect(box("db-1")).toBeChecked();
+  await page.keyboard.press("x");
+  await expect(box("db-1")).not.toBeChecked();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Shift+X");
+  await expect(box("db-1")).toBeChecked();
+  await expect(box("web-1")).toBeChecked();
+  await box("db-1").uncheck();
+  await box("web-1").click({ modifiers: ["Shift"] });
+  await expect(box("db-1")).not.toBeChecked();
+  await expect(box("web-1")).not.toBeChecked();
+  // A box that has focus takes no letters.
+  await page.keyboard.press("k");
+  await expect(page.locator("tbody").getByRole("link", { name: "db-1" })).toBeFocused();
+});
+
+test("t leads to the time range, C copies a link that stands still", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await site.whenMeasured();
+  await page.goto(`${site.url}${site.nodePath}?range=6h`);
+  await whenAlive(page);
+  await page.keyboard.press("t");
+  await expect(page.getByRole("list", { name: "Time range" }).getByRole("link", { name: "6 h" })).toBeFocused();
+  await page.keyboard.press("Shift+C");
+  await expect(page.locator(".copied-note")).toContainText("Copied http");
+  const copied = new URL(await page.evaluate(() => navigator.clipboard.readText()));
+  expect(copied.pathname).toBe(site.nodePath);
+  expect([...copied.searchParams.keys()].sort()).toEqual(["from", "to"]);
+});
+
+test("focus keeps while pages live: on the heading, and on what scrolls", async ({ page }) => {
+  await page.goto(`${site.url}/nodes`);
+  await whenAlive(page);
+  await page.locator("nav.rail").getByRole("link", { name: "Overview" }).click();
+  const heading = page.getByRole("heading", { name: "Overview", level: 1 });
+  await expect(heading).toBeFocused();
+  await expect(page.locator(".live-text")).toHaveText("Live", { timeout: 30_000 });
+  const age = page.locator(".events time").first();
+  const before = await age.textContent();
+  await expect.poll(() => age.textContent(), { timeout: 30_000 }).not.toBe(before);
+  await expect(heading).toBeFocused();
+  await page.goto(`${site.url}/nodes`);
+  await whenAlive(page);
+  const region = page.getByRole("region", { name: "Nodes" });
+  await region.focus();
+  const report = page.locator('tbody td[data-column="report"]').first();
+  const seen = await report.textContent();
+  await expect.poll(() => report.textContent(), { timeout: 30_000 }).not.toBe(seen);
+  await expect(region).toBeFocused();
 });
 
 test("single keys press what they stand beside; two letters lead to pages", async ({ page }) => {
@@ -110,6 +216,8 @@ test.describe("without scripts", () => {
     await expect(page).toHaveURL(`${site.url}/search?q=db`);
     await page.getByRole("main").getByRole("link", { name: /db-1/ }).click();
     await expect(page.getByRole("heading", { name: "db-1", level: 1 })).toBeVisible();
+    await page.goto(`${site.url}/search?q=1`);
+    await expect(page.getByRole("status").filter({ hasText: "2 nodes" })).toBeVisible();
     await page.goto(`${site.url}/search?q=%3Cb%3Enothing`);
     await expect(page.getByText("Nothing goes by “<b>nothing”.")).toBeVisible();
   });

@@ -17,7 +17,7 @@ use crate::fleet::{
 };
 use crate::live::Live;
 use crate::page::{Followed, Loaded, follow, followed, followed_part, slug_of_path};
-use crate::ui::{CountBar, Meter, Panel};
+use crate::ui::{CountBar, Meter, Panel, tab_stop};
 use crate::{format, url};
 
 /// Between refreshes of charts whose window moves.
@@ -281,7 +281,7 @@ fn tail(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
     let versions = (!versions.is_empty()).then(|| {
         view! {
             <Panel title="Versions" id="versions">
-                <div class="table-scroll" tabindex="0" role="group" aria-label="Versions, table">
+                <div class="table-scroll" {..tab_stop()} role="group" aria-label="Versions, table">
                     <table>
                         <thead><tr><th scope="col">"Product"</th><th scope="col">"Version"</th><th scope="col" class="number">"Nodes"</th></tr></thead>
                         <tbody>{versions}</tbody>

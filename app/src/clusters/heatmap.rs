@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use super::view::Heatmap;
+use crate::ui::tab_stop;
 use crate::{format, url};
 
 /// Height of a row in CSS pixels: a cell is as large as a finger or a pointer needs it.
@@ -62,7 +63,7 @@ pub fn heatmap(map: &Heatmap) -> AnyView {
                 <h3 id="heatmap-heading">{map.title.clone()}" by node"</h3>
                 <ul class="heat-steps" aria-label="Colours">{steps}</ul>
             </header>
-            <div class="heat-scroll" tabindex="0" role="group" aria-label="Nodes, highest first">
+            <div class="heat-scroll" {..tab_stop()} role="group" aria-label="Nodes, highest first">
                 <div class="heat-body">
                     <ol class="heat-rows">{rows}</ol>
                     <svg class="heat-cells" width="100%" height=height viewBox=view_box preserveAspectRatio="none" role="img" aria-label=map.summary.clone()>{paths}</svg>

@@ -5,14 +5,14 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::api;
-use super::parts::{nodes_of, status_badge, version_words};
+use super::parts::{below_since, nodes_of, status_badge, version_words};
 use super::query::COLUMNS;
 use super::view::{ClusterSummary, ClustersPage, ClustersQuery};
 use crate::codec::page_data;
 use crate::fleet::filter::{FilterParts, filter_chips, filter_form, filter_problem};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::page::{Followed, follow, followed};
-use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill};
+use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill, tab_stop};
 use crate::{format, url};
 
 /// `/clusters`
@@ -145,7 +145,7 @@ fn table(query: &ClustersQuery, page: &ClustersPage) -> AnyView {
         .map(|row| table_row(row, several_systems))
         .collect();
     view! {
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Clusters">
+        <div class="table-scroll" {..tab_stop()} role="region" aria-label="Clusters">
             <table class="nodes clusters-table">
                 <thead><tr>{heads}</tr></thead>
                 <tbody>{rows}</tbody>
@@ -176,7 +176,7 @@ fn table_row(row: &ClusterSummary, with_system: bool) -> AnyView {
             <td data-column="status">{status_badge(row.rollup.status)}</td>
             <th scope="row" data-column="name">
                 <a class="node-link" href=url::cluster(&row.slug)><bdi>{row.slug.clone()}</bdi></a>{system}
-                <span class="of cluster-why">{row.reason.clone()}</span>
+                <span class="of cluster-why">{row.reason.clone()}{below_since(row)}</span>
             </th>
             <td data-column="nodes" data-label="Nodes">
                 <span class="cluster-size">{format::count(u64::from(row.rollup.members))}</span>{nodes_of(row)}

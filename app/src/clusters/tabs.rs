@@ -8,7 +8,7 @@ use super::parts::head;
 use super::view::{ClusterDetail, Member};
 use crate::fleet::{badge_words, changes, node_link, reported};
 use crate::page::followed;
-use crate::ui::{EmptyState, Meter, StatusBadge};
+use crate::ui::{EmptyState, Meter, StatusBadge, tab_stop};
 use crate::{format, url};
 
 /// `/clusters/{slug}/nodes`
@@ -106,7 +106,7 @@ fn table(cluster: &ClusterDetail, now_ms: i64) -> AnyView {
         .collect();
     view! {
         <ul class="range-presets member-sets" aria-label="Columns">{sets}</ul>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Nodes">
+        <div class="table-scroll" {..tab_stop()} role="region" aria-label="Nodes">
             <table class="nodes members-table">
                 <thead><tr>{heads}</tr></thead>
                 <tbody>{rows}</tbody>

@@ -10,7 +10,7 @@ use super::view::{BulkOutcome, BulkReport, BulkRow};
 use crate::codec::page_data;
 use crate::format;
 use crate::page::{Context, Loading};
-use crate::ui::{EmptyState, PageHeader};
+use crate::ui::{EmptyState, PageHeader, tab_stop};
 
 /// `/nodes/bulk`: the answer to the list's form.
 #[component]
@@ -79,7 +79,7 @@ fn shown(report: &BulkReport) -> AnyView {
     view! {
         <p class="bulk-summary" role="status"><strong><bdi>{report.title.clone()}</bdi></strong>": "{summary}</p>
         <div class="bulk-ways">{again}<a class="button" href=report.back.url()>"Back to the list"</a></div>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Result by node">
+        <div class="table-scroll" {..tab_stop()} role="region" aria-label="Result by node">
             <table class="bulk-table">
                 <thead><tr><th scope="col">"Node"</th><th scope="col">"Result"</th><th scope="col">"Details"</th></tr></thead>
                 <tbody>{rows}</tbody>

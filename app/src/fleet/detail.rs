@@ -123,7 +123,7 @@ fn head(node: &NodeDetail, now_ms: i64) -> AnyView {
             </ol>
         </nav>
         <header class="page-header node-header">
-            <h1 tabindex="-1"><bdi>{row.name.clone()}</bdi></h1>
+            <h1><bdi>{row.name.clone()}</bdi></h1>
             <CopyButton text=row.hostname.clone() what="host name" shortcut="c" />
             {node_badge(row)}
             {reason}
@@ -361,25 +361,28 @@ fn refresh(live: Live, charts: PageData<Asked>, range: Memo<RangeQuery>, crossha
 fn tail(node: &NodeDetail, _: i64) -> AnyView {
     // A server's page says what is its own; the machine has a page, too.
     let facts = node.facts.as_ref().filter(|_| node.server.is_none());
-    let runs: &[_] = if node.server.is_none() {
-        &node.collectors
-    } else {
-        &[]
-    };
     view! {
         <div class="node-tables">
             {labels::notes(&node.notes_html)}
             {peers(&node.peers)}
             {facts.map(|facts| filesystems(node, facts))}
             {facts.map(|facts| interfaces(node, facts))}
-            {collectors(runs)}
         </div>
     }
     .into_any()
 }
 
-/// What happened, last on the page: it grows while somebody looks.
+/// How the agent itself does, and what happened, last on the page: it grows while somebody looks.
 fn happened(node: &NodeDetail, now_ms: i64) -> AnyView {
+    let runs: &[_] = if node.server.is_none() {
+        &node.collectors
+    } else {
+        &[]
+    };
+    view! { {collectors(runs)}{events(node, now_ms)} }.into_any()
+}
+
+fn events(node: &NodeDetail, now_ms: i64) -> AnyView {
     if node.events.is_empty() {
         return ().into_any();
     }

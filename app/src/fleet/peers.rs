@@ -4,7 +4,7 @@ use domain::fleet::Status;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::ui::{Panel, StatusMark};
+use crate::ui::{Panel, StatusMark, tab_stop};
 
 /// Both directions, faults first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ fn table(title: &'static str, id: &'static str, rows: &[Peer], none: &'static st
         .collect();
     view! {
         <Panel title id>
-            <div class="table-scroll" tabindex="0" role="group" aria-label=title>
+            <div class="table-scroll" {..tab_stop()} role="group" aria-label=title>
                 <table class="peers-table">
                     <thead><tr><th scope="col">"Name"</th><th scope="col">"Port"</th><th scope="col">"Connections"</th><th scope="col">"Rate"</th><th scope="col">"State"</th><th scope="col">"Last seen"</th></tr></thead>
                     <tbody>{rows}</tbody>

@@ -51,7 +51,7 @@ pub fn range_picker(path: &str, range: &RangeQuery, window: Option<(i64, i64)>) 
     };
     view! {
         <div class="range">
-            <ul class="range-presets" aria-label="Time range">{presets}</ul>
+            <ul class="range-presets" aria-label="Time range" title="Time range (t)" data-shortcut="t">{presets}</ul>
             <details class="range-other">
                 <summary><Icon name="calendar-range" />"Other"</summary>
                 <form method="get" action=path.to_owned() on:submit=submit>
@@ -72,7 +72,8 @@ pub fn range_picker(path: &str, range: &RangeQuery, window: Option<(i64, i64)>) 
     .into_any()
 }
 
-fn typed_into(id: &str) -> Option<String> {
+/// What stands in a field.
+pub fn typed_into(id: &str) -> Option<String> {
     let input = document()
         .get_element_by_id(id)?
         .dyn_into::<web_sys::HtmlInputElement>();

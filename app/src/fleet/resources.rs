@@ -8,7 +8,7 @@ use super::view::NodeDetail;
 use super::words::{collector_label, outcome_words};
 use crate::format;
 use crate::preferences::network_rate;
-use crate::ui::{CopyButton, Meter, Panel};
+use crate::ui::{CopyButton, Meter, Panel, tab_stop};
 
 impl NodeDetail {
     /// Latest value of a series.
@@ -35,7 +35,7 @@ pub fn filesystems(node: &NodeDetail, facts: &Facts) -> AnyView {
     let rows: Vec<_> = sorted.into_iter().map(|fs| filesystem(node, fs)).collect();
     view! {
         <Panel title="Filesystems" id="filesystems">
-            <div class="table-scroll" tabindex="0" role="group" aria-label="Filesystems, table">
+            <div class="table-scroll" {..tab_stop()} role="group" aria-label="Filesystems, table">
                 <table class="facts-table">
                     <thead><tr><th scope="col">"Mounted at"</th><th scope="col">"Used"</th><th scope="col" class="number">"Free"</th><th scope="col" class="number">"Size"</th><th scope="col" class="number">"Inodes"</th><th scope="col">"Device"</th></tr></thead>
                     <tbody>{rows}</tbody>
@@ -73,7 +73,7 @@ pub fn interfaces(node: &NodeDetail, facts: &Facts) -> AnyView {
         .collect();
     view! {
         <Panel title="Network interfaces" id="interfaces">
-            <div class="table-scroll" tabindex="0" role="group" aria-label="Network interfaces, table">
+            <div class="table-scroll" {..tab_stop()} role="group" aria-label="Network interfaces, table">
                 <table class="facts-table">
                     <thead><tr><th scope="col">"Interface"</th><th scope="col" class="number">"Received"</th><th scope="col" class="number">"Sent"</th><th scope="col" class="number">"Errors"</th><th scope="col" class="number">"Dropped"</th><th scope="col">"Addresses"</th></tr></thead>
                     <tbody>{rows}</tbody>

@@ -16,7 +16,7 @@ use crate::error::UiError;
 use crate::format;
 use crate::live::Live;
 use crate::page::Loaded;
-use crate::ui::{Panel, StatusBadge, StatusMark};
+use crate::ui::{Panel, StatusBadge, StatusMark, tab_stop};
 
 /// Between two askings while the page is live: agents tell processes every 5 s while they are watched, the rest less often.
 #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
@@ -208,13 +208,13 @@ fn with_more<R>(rows: &[R], shown: usize, label: &str, table: fn(&[R]) -> AnyVie
         view! {
             <details class="more-rows">
                 <summary>"Show "{count}" more"</summary>
-                <div class="table-scroll" tabindex="0" role="group" aria-label=name>{table(others)}</div>
+                <div class="table-scroll" {..tab_stop()} role="group" aria-label=name>{table(others)}</div>
             </details>
         }
     });
     let name = format!("{label}, table");
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label=name>{table(first)}</div>
+        <div class="table-scroll" {..tab_stop()} role="group" aria-label=name>{table(first)}</div>
         {more}
     }
     .into_any()
@@ -359,7 +359,7 @@ fn certificates_table(list: &Taken<CertificateRow>, now_ms: i64) -> AnyView {
         })
         .collect();
     view! {
-        <div class="table-scroll" tabindex="0" role="group" aria-label="Certificates, table">
+        <div class="table-scroll" {..tab_stop()} role="group" aria-label="Certificates, table">
             <table class="list-table certificates-table">
                 <thead><tr><th scope="col">"Subject"</th><th scope="col" class="number">"Port"</th><th scope="col">"Valid"</th></tr></thead>
                 <tbody>{rows}</tbody>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::parts::{node_badge, node_link};
 use super::view::{NodeDetail, NodeRow};
 use super::words::is_current;
-use crate::ui::{CopyButton, Instant, Meter, Panel};
+use crate::ui::{CopyButton, Instant, Meter, Panel, tab_stop};
 use crate::{format, url};
 
 /// One line: what this server is, where it runs, where its own console is.
@@ -136,7 +136,7 @@ pub fn on_host(node: &NodeDetail) -> AnyView {
     let rows: Vec<_> = node.servers.iter().map(server_row).collect();
     view! {
         <Panel title="Servers on this host" id="servers">
-            <div class="table-scroll" tabindex="0" role="group" aria-label="Servers on this host, table">
+            <div class="table-scroll" {..tab_stop()} role="group" aria-label="Servers on this host, table">
                 <table class="facts-table">
                     <thead><tr><th scope="col">"Status"</th><th scope="col">"Server"</th><th scope="col">"Product"</th><th scope="col">"Cluster"</th><th scope="col" class="number">"CPU"</th><th scope="col" class="number">"Memory"</th></tr></thead>
                     <tbody>{rows}</tbody>

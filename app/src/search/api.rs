@@ -26,9 +26,11 @@ pub async fn search(q: String) -> Result<Vec<Hit>, UiError> {
         let who = operator()?;
         let mut hits = backend()?.search(&who, &q).await?;
         let places = super::view::places(&q, who.role);
-        // Without words there is nothing to prefer a node by: pages first.
-        if q.trim().is_empty() || q.trim().starts_with('>') {
-            hits.splice(0..0, places);
+        // Without words there is nothing to prefer a node by but its problem: after those, pages.
+        if q.trim().is_empty() {
+            let calm = hits.iter().position(|hit| hit.status.is_none());
+            let calm = calm.unwrap_or(hits.len());
+            hits.splice(calm..calm, places);
         } else {
             hits.extend(places);
         }

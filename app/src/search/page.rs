@@ -5,10 +5,11 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::api;
-use super::view::Hit;
+use super::view::{Hit, HitKind};
 use crate::codec::page_data;
+use crate::format;
 use crate::page::{Context, Loading, Problem};
-use crate::ui::{Icon, PageHeader};
+use crate::ui::{Icon, PageHeader, StatusMark};
 
 /// `/search?q=`
 #[component]
@@ -44,7 +45,35 @@ pub fn SearchPage() -> impl IntoView {
     .into_any()
 }
 
-fn results(hits: Vec<Hit>) -> AnyView {
+/// "1 cluster, 12 nodes, 2 pages".
+fn counts(hits: &[Hit]) -> String {
+    const KINDS: [(HitKind, &str, &str); 4] = [
+        (HitKind::Cluster, "cluster", "clusters"),
+        (HitKind::Node, "node", "nodes"),
+        (HitKind::Page, "page", "pages"),
+        (HitKind::Action, "action", "actions"),
+    ];
+    let is_cut = hits.iter().any(|hit| hit.kind == HitKind::All);
+    let words: Vec<String> = KINDS
+        .into_iter()
+        .filter_map(|(kind, one, many)| {
+            let count = hits.iter().filter(|hit| hit.kind == kind).count();
+            let words = format::plural(count as u64, one, many);
+            let first = if is_cut && kind == HitKind::Node {
+                "the first "
+            } else {
+                ""
+            };
+            (count > 0).then(|| [first, &words].concat())
+        })
+        .collect();
+    words.join(", ")
+}
+
+fn results(mut hits: Vec<Hit>) -> AnyView {
+    // Controls are on the page around the palette; from here they would be pressed on another.
+    hits.retain(|hit| hit.control().is_none());
+    let counts = counts(&hits);
     let hits: Vec<_> = hits
         .into_iter()
         .map(|hit| {
@@ -52,12 +81,13 @@ fn results(hits: Vec<Hit>) -> AnyView {
                 <li>
                     <a class="search-hit" href=hit.href>
                         <span class="search-kind">{hit.kind.label()}</span>
-                        <bdi class="search-label">{hit.label}</bdi>
+                        <bdi class="search-label">{hit.status.map(|status| view! { <StatusMark status /> })}{hit.label}</bdi>
                         <bdi class="search-detail">{hit.detail}</bdi>
                     </a>
                 </li>
             }
         })
         .collect();
-    view! { <ul class="search-hits">{hits}</ul> }.into_any()
+    view! { <p class="search-none" role="status">{counts}</p><ul class="search-hits">{hits}</ul> }
+        .into_any()
 }

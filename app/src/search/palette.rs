@@ -8,13 +8,15 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::api;
-use super::view::Hit;
-use crate::ui::Icon;
-use crate::url;
+use super::view::{Hit, HitKind};
+use crate::ui::{Icon, StatusMark};
+use crate::{keys, url};
 
 /// Between a letter and the question to the server.
 const ASK_AFTER_MS: u64 = 80;
 const LIST_ID: &str = "palette-list";
+/// Pages of nodes and clusters that are offered again.
+const RECENT_MAX: usize = 5;
 
 /// Opens the palette from anywhere; a context given by the frame.
 #[derive(Clone, Copy)]
@@ -24,6 +26,7 @@ pub struct PaletteState {
     q: RwSignal<String>,
     hits: RwSignal<Vec<Hit>>,
     chosen: RwSignal<usize>,
+    recent: StoredValue<Vec<Hit>>,
 }
 
 impl Default for PaletteState {
@@ -41,6 +44,7 @@ impl PaletteState {
             q: RwSignal::new(String::new()),
             hits: RwSignal::new(Vec::new()),
             chosen: RwSignal::new(0),
+            recent: StoredValue::new(Vec::new()),
         }
     }
 
@@ -52,11 +56,65 @@ impl PaletteState {
         if dialog.open() {
             return;
         }
-        self.typed(String::new());
-        if let Some(input) = self.input.get_untracked() {
-            input.set_value("");
-        }
+        self.fill(String::new());
         let _shown = dialog.show_modal();
+    }
+
+    fn fill(self, q: String) {
+        if let Some(input) = self.input.get_untracked() {
+            input.set_value(&q);
+        }
+        self.typed(q);
+    }
+
+    /// Somebody looks at the page of a node or a cluster. Kept until the tab is loaded anew.
+    pub fn saw(self, path: &str, heading: String) {
+        let mut parts = path.split('/').skip(1);
+        let kind = match parts.next() {
+            Some("nodes") => HitKind::Node,
+            Some("clusters") => HitKind::Cluster,
+            _ => return,
+        };
+        let (Some(id), rest) = (parts.next(), parts.next()) else {
+            return;
+        };
+        // `/nodes/add` and its like.
+        if kind == HitKind::Node && (rest.is_some() || matches!(id, "add" | "inbox" | "bulk")) {
+            return;
+        }
+        let base = if kind == HitKind::Node {
+            "/nodes/"
+        } else {
+            "/clusters/"
+        };
+        let hit = Hit {
+            kind,
+            label: heading,
+            detail: "seen lately".to_owned(),
+            href: [base, id].concat(),
+            status: None,
+        };
+        self.recent.update_value(|recent| {
+            recent.retain(|seen| seen.href != hit.href);
+            recent.insert(0, hit);
+            recent.truncate(RECENT_MAX);
+        });
+    }
+
+    /// Without what this page has no control for; with what was seen lately, where nothing is asked for.
+    fn offered(self, q: &str, mut hits: Vec<Hit>) -> Vec<Hit> {
+        hits.retain(|hit| {
+            hit.control()
+                .is_none_or(|name| keys::control(name).is_some())
+        });
+        if q.is_empty() {
+            let calm = hits.iter().position(|hit| hit.status.is_none());
+            let calm = calm.unwrap_or(hits.len());
+            let mut recent = self.recent.get_value();
+            recent.retain(|seen| hits.iter().all(|hit| hit.href != seen.href));
+            hits.splice(calm..calm, recent);
+        }
+        hits
     }
 
     fn close(self) {
@@ -84,7 +142,7 @@ impl PaletteState {
             if let Ok(hits) = api::search(q.clone()).await
                 && self.q.try_with_untracked(|now| *now == q) == Some(true)
             {
-                self.hits.set(hits);
+                self.hits.set(self.offered(&q, hits));
             }
         });
     }
@@ -111,7 +169,15 @@ pub fn Palette() -> impl IntoView {
         state.close();
         navigate(href, NavigateOptions::default());
     };
-    let open_chosen = go.clone();
+    let do_it = move |hit: &Hit| match hit.control() {
+        Some(name) => {
+            state.close();
+            keys::press(name);
+        }
+        None if hit.kind == HitKind::Help => state.fill(hit.label.clone()),
+        None => go(&hit.href),
+    };
+    let do_chosen = do_it.clone();
     let keydown = move |event: leptos::ev::KeyboardEvent| {
         match event.key().as_str() {
             "ArrowDown" => state.step(1),
@@ -120,14 +186,17 @@ pub fn Palette() -> impl IntoView {
                 let hit = state
                     .hits
                     .with_untracked(|hits| hits.get(state.chosen.get_untracked()).cloned());
-                let href = hit.map_or_else(
-                    || url::with_query("/search", &[("q", &state.q.get_untracked())]),
-                    |hit| hit.href,
-                );
-                if event.ctrl_key() || event.meta_key() {
-                    let _opened = window().open_with_url_and_target(&href, "_blank");
+                let hit = hit.unwrap_or_else(|| Hit {
+                    kind: HitKind::Page,
+                    label: String::new(),
+                    detail: String::new(),
+                    href: url::with_query("/search", &[("q", &state.q.get_untracked())]),
+                    status: None,
+                });
+                if (event.ctrl_key() || event.meta_key()) && hit.control().is_none() {
+                    let _opened = window().open_with_url_and_target(&hit.href, "_blank");
                 } else {
-                    open_chosen(&href);
+                    do_chosen(&hit);
                 }
             }
             _ => return,
@@ -141,18 +210,18 @@ pub fn Palette() -> impl IntoView {
             .enumerate()
             .map(|(place, hit)| {
                 let is_chosen = place == chosen;
-                let (go, href) = (go.clone(), hit.href.clone());
+                let (do_it, its) = (do_it.clone(), hit.clone());
                 view! {
                     <li
                         class="search-hit"
                         id=option_id(place)
                         role="option"
                         aria-selected=if is_chosen { "true" } else { "false" }
-                        on:click=move |_| go(&href)
+                        on:click=move |_| do_it(&its)
                         on:pointermove=move |_| if state.chosen.get_untracked() != place { state.chosen.set(place) }
                     >
                         <span class="search-kind">{hit.kind.label()}</span>
-                        <bdi class="search-label">{hit.label}</bdi>
+                        <bdi class="search-label">{hit.status.map(|status| view! { <StatusMark status /> })}{hit.label}</bdi>
                         <bdi class="search-detail">{hit.detail}</bdi>
                     </li>
                 }
@@ -177,7 +246,7 @@ pub fn Palette() -> impl IntoView {
                     aria-controls=LIST_ID
                     aria-autocomplete="list"
                     aria-activedescendant=active
-                    placeholder="Node, cluster, page or action"
+                    placeholder="Node, cluster, page or action; ? for help"
                     autocomplete="off"
                     autocapitalize="none"
                     spellcheck="false"

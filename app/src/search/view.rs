@@ -1,6 +1,7 @@
 //! What a search finds.
 
 use domain::access::{Action, Role, authorize};
+use domain::fleet::Status;
 use serde::{Deserialize, Serialize};
 
 /// What kind of thing was found.
@@ -13,8 +14,12 @@ pub enum HitKind {
     Cluster,
     /// A page of the console.
     Page,
-    /// Something to do; leads to the page where it is done, never does it.
+    /// Something to do: the page where it is done, or a control that stands on every page.
     Action,
+    /// The list that holds all nodes that were found.
+    All,
+    /// What may be typed here.
+    Help,
 }
 
 impl HitKind {
@@ -25,6 +30,8 @@ impl HitKind {
             HitKind::Cluster => "Cluster",
             HitKind::Page => "Page",
             HitKind::Action => "Action",
+            HitKind::All => "List",
+            HitKind::Help => "Type",
         }
     }
 }
@@ -38,8 +45,17 @@ pub struct Hit {
     pub label: String,
     /// What tells it from others of that name; may be empty.
     pub detail: String,
-    /// Where it leads.
+    /// Where it leads; `#` and a name for the control of that name (`data-shortcut`).
     pub href: String,
+    /// Of what has a problem.
+    pub status: Option<Status>,
+}
+
+impl Hit {
+    /// Name of the control that it presses.
+    pub fn control(&self) -> Option<&str> {
+        self.href.strip_prefix('#')
+    }
 }
 
 /// Pages and actions: label, words that find it too, address, and what it takes to do it.
@@ -90,6 +106,20 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
     ),
     (
         HitKind::Page,
+        "Inbox of servers",
+        "found suggestion accept ignore",
+        "/nodes/inbox",
+        None,
+    ),
+    (
+        HitKind::Page,
+        "Audit log",
+        "who people changed verify chain",
+        "/audit",
+        Some(Action::ManagePeople),
+    ),
+    (
+        HitKind::Page,
         "Profile",
         "settings time zone units density theme keys",
         "/settings/profile",
@@ -109,18 +139,100 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
         "/nodes/add",
         Some(Action::EnrollNodes),
     ),
+    (
+        HitKind::Action,
+        "Pause or resume live updates",
+        "stop freeze continue",
+        "#p",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Copy link to this page",
+        "share url address",
+        "#C",
+        None,
+    ),
+    (HitKind::Action, "Copy host name", "ssh", "#c", None),
+    (
+        HitKind::Action,
+        "Time range of this page",
+        "window hour day",
+        "#t",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Times in UTC or in this browser’s zone",
+        "clock local",
+        "#u",
+        None,
+    ),
+    (HitKind::Action, "Refresh the page", "reload", "#r", None),
+    (
+        HitKind::Action,
+        "Light theme",
+        "color colour bright",
+        "#theme-light",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Dark theme",
+        "color colour night",
+        "#theme-dark",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Theme of this device",
+        "color colour system",
+        "#theme-system",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Keys",
+        "shortcuts keyboard help",
+        "#?",
+        None,
+    ),
+    (
+        HitKind::Action,
+        "Sign out",
+        "log off leave",
+        "#sign-out",
+        None,
+    ),
 ];
 
-/// Pages and actions for these words, for whoever has this role. `>` in front asks for them alone, `#` for tags.
+/// What may be typed, and what it finds.
+const HELP: &[(&str, &str)] = &[
+    ("web", "nodes and clusters by parts of their names"),
+    ("status:critical", "nodes by a key, as in every list"),
+    ("cpu>80 cluster:app", "several terms: all must hold"),
+    ("#tier=edge", "nodes with a tag"),
+    (">", "actions and pages, such as > pause"),
+    ("?", "this help"),
+];
+
+/// Pages and actions for these words, for whoever has this role. `>` in front asks for them alone, actions first; `#` asks
+/// for tags, `?` for help. Controls are named once something is asked for.
 pub fn places(q: &str, role: Role) -> Vec<Hit> {
-    let q = q.trim_start();
+    let q = q.trim();
     if q.starts_with('#') {
         return Vec::new();
     }
-    let q = q.strip_prefix('>').unwrap_or(q);
+    if q.starts_with('?') {
+        return help();
+    }
+    let asked = q.strip_prefix('>');
+    let is_first = q.is_empty();
+    let q = asked.unwrap_or(q);
     let words: Vec<String> = q.split_whitespace().map(str::to_lowercase).collect();
-    PLACES
+    let mut places: Vec<Hit> = PLACES
         .iter()
+        .filter(|(.., href, _)| !(is_first && href.starts_with('#')))
         .filter(|(.., needs)| needs.is_none_or(|action| authorize(role, action).is_ok()))
         .filter(|(_, label, more, ..)| {
             let text = format!("{label} {more}").to_lowercase();
@@ -131,6 +243,23 @@ pub fn places(q: &str, role: Role) -> Vec<Hit> {
             label: (*label).to_owned(),
             detail: String::new(),
             href: (*href).to_owned(),
+            status: None,
+        })
+        .collect();
+    if asked.is_some() {
+        places.sort_by_key(|hit| hit.kind != HitKind::Action);
+    }
+    places
+}
+
+fn help() -> Vec<Hit> {
+    HELP.iter()
+        .map(|(typed, finds)| Hit {
+            kind: HitKind::Help,
+            label: (*typed).to_owned(),
+            detail: (*finds).to_owned(),
+            href: crate::url::with_query("/search", &[("q", typed)]),
+            status: None,
         })
         .collect()
 }
@@ -147,16 +276,31 @@ mod tests {
         assert_eq!(labels("enroll", Role::Admin), ["Add a node"]);
         assert_eq!(labels("enroll", Role::Viewer), Vec::<String>::new());
         assert_eq!(labels("TIME zone", Role::Viewer), ["Profile"]);
-        assert_eq!(labels("", Role::Admin).len(), PLACES.len());
+        assert!(
+            places("", Role::Admin)
+                .iter()
+                .all(|hit| hit.control().is_none()),
+            "what stands in menus is not the first thing to offer"
+        );
+        assert_eq!(labels("> pause", Role::Viewer), [PAUSE]);
+        assert_eq!(labels("resume", Role::Viewer), [PAUSE]);
+        assert_eq!(
+            places(">", Role::Viewer).first().map(|hit| hit.kind),
+            Some(HitKind::Action)
+        );
+        assert_eq!(labels("audit", Role::Viewer), ["Events"]);
+        assert_eq!(labels("? anything", Role::Viewer).len(), HELP.len());
         assert!(labels("no such", Role::Admin).is_empty());
         assert_eq!(labels("> time zone", Role::Viewer), ["Profile"]);
         assert_eq!(labels(">", Role::Admin).len(), PLACES.len());
         assert!(labels("#time", Role::Admin).is_empty());
     }
 
+    const PAUSE: &str = "Pause or resume live updates";
+
     #[test]
     fn places_are_pages_that_exist() {
-        for (.., href, _) in PLACES {
+        for (.., href, _) in PLACES.iter().filter(|(.., href, _)| !href.starts_with('#')) {
             let path = href.split('?').next().unwrap_or_default();
             assert!(crate::PAGES.iter().any(|(page, _)| *page == path), "{href}");
         }

@@ -16,11 +16,17 @@ impl Copied {
         Self(RwSignal::new(None))
     }
 
-    fn copy(self, text: String) {
+    /// Copies it.
+    pub fn copy(self, text: String) {
         let Some(window) = web_sys::window() else {
             return;
         };
-        // The clipboard exists in secure contexts only; `write_text` there needs no permission after a click.
+        // The clipboard exists in secure contexts only; elsewhere the text is shown, chosen, ready to be copied by hand.
+        if !window.is_secure_context() {
+            let _shown = window.prompt_with_message_and_default("Copy with Ctrl C:", &text);
+            return;
+        }
+        // `write_text` needs no permission after a click or a key.
         let _promise = window.navigator().clipboard().write_text(&text);
         self.0.set(Some(text));
         set_timeout(move || self.0.set(None), Duration::from_secs(2));
@@ -31,6 +37,19 @@ impl Default for Copied {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What was copied, for whoever copied by a key and sees no button. Stands once on every page.
+#[component]
+pub fn CopiedNote() -> impl IntoView {
+    let copied = expect_context::<Copied>();
+    let words = move || {
+        copied
+            .0
+            .get()
+            .map(|text| view! { "Copied "<bdi>{text}</bdi> })
+    };
+    view! { <p class="copied-note" role="status">{words}</p> }
 }
 
 /// Copies `text`.

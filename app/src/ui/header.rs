@@ -14,7 +14,7 @@ pub fn PageHeader(
 ) -> impl IntoView {
     view! {
         <header class="page-header">
-            <h1 tabindex="-1">{title}</h1>
+            <h1>{title}</h1>
             {children.map(|children| view! { <div class="page-actions">{children()}</div> })}
         </header>
     }

@@ -10,6 +10,7 @@ use app::search::view::{Hit, HitKind};
 use app::url;
 use domain::access::Action;
 use domain::filter::{Condition, Filter, TERMS_MAX, Term};
+use domain::fleet::Status;
 
 use super::list::Matcher;
 use super::service::rows;
@@ -19,6 +20,8 @@ use crate::web::console::Console;
 /// Of each kind.
 const NODES_MAX: usize = 12;
 const CLUSTERS_MAX: usize = 6;
+/// Nodes with a problem that are offered before anything is typed.
+const PROBLEMS_MAX: usize = 6;
 
 #[async_trait::async_trait]
 impl SearchPort for Console {
@@ -28,10 +31,10 @@ impl SearchPort for Console {
     }
 }
 
-/// What is typed is a filter as in lists, `#tier=edge` short for a tag; `>` asks for pages and actions alone.
+/// What is typed is a filter as in lists, `#tier=edge` short for a tag; `>` asks for pages and actions alone, `?` for help.
 fn search(ops: &Ops, q: &str) -> Vec<Hit> {
     let typed = q.trim();
-    if typed.starts_with('>') {
+    if typed.starts_with(['>', '?']) {
         return Vec::new();
     }
     let (filter, text) = filter_of(typed);
@@ -64,7 +67,8 @@ fn filter_of(typed: &str) -> (Filter, String) {
     }
 }
 
-/// Clusters first, then nodes; names that begin with what was typed first, then problems, then by name.
+/// Clusters first, then nodes; names that begin with what was typed first, then problems, then by name. Where nothing was
+/// typed: what has a problem, then clusters.
 fn hits(
     rows: Vec<NodeRow>,
     filter: &Filter,
@@ -98,16 +102,25 @@ fn hits(
     });
     let more = nodes.len().saturating_sub(NODES_MAX);
     let more = (more > 0 && !filter.is_empty()).then(|| Hit {
-        kind: HitKind::Page,
+        kind: HitKind::All,
         label: format!("All {} nodes for this", nodes.len()),
         detail: text.to_owned(),
         href: NodesQuery::of_filter(text.to_owned()).url(),
+        status: None,
     });
+    if filter.is_empty() {
+        nodes.retain(|row| is_problem(row.status));
+        nodes.truncate(PROBLEMS_MAX);
+    }
     let nodes = nodes.into_iter().take(NODES_MAX).map(|row| Hit {
         kind: HitKind::Node,
-        detail: format!("{} · {}", row.cluster, row.status.label()),
+        detail: match &row.reason {
+            Some(reason) if is_problem(row.status) => format!("{} · {reason}", row.cluster),
+            _ => format!("{} · {}", row.cluster, row.status.label()),
+        },
         href: url::node(&row.id),
         label: row.name,
+        status: is_problem(row.status).then_some(row.status),
     });
     let clusters = clusters
         .into_iter()
@@ -120,14 +133,22 @@ fn hits(
             ),
             href: url::cluster(&cluster),
             label: cluster,
+            status: None,
         });
+    if filter.is_empty() {
+        return nodes.chain(clusters).collect();
+    }
     clusters.chain(nodes).chain(more).collect()
+}
+
+/// Should somebody look at it?
+fn is_problem(status: Status) -> bool {
+    status <= Status::Warning
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::fleet::Status;
 
     fn row(name: &str, cluster: &str, status: Status) -> NodeRow {
         NodeRow {
@@ -159,7 +180,7 @@ mod tests {
             hits.into_iter().map(|hit| hit.label).collect()
         };
         assert_eq!(labels("db"), ["db", "db-1", "web-db"]);
-        assert_eq!(labels(""), ["db", "web", "web-1", "db-1", "web-db"]);
+        assert_eq!(labels(""), ["web-1", "db", "web"]);
         assert_eq!(labels("shop web"), ["web", "web-1", "web-db"]);
         assert!(labels("nothing").is_empty());
     }

@@ -75,6 +75,8 @@ fn page(page: &NodesPage, now_ms: i64) -> AnyView {
         {filter_problem(page.filter_error.as_ref(), "All nodes", |q| filter::with_q(page, q))}
         {filter_chips(&page.chips, |q| filter::with_q(page, q))}
         {filter::pills(page)}
+        // On phones what follows, and heads that sort, are shown when asked for: rows come first.
+        <details class="list-more"><summary class="button"><Icon name="chevron-down" />"Filter, sort, columns"</summary></details>
         <div class="list-tools">
             {filter::facets(page)}
             {views::tools(page)}

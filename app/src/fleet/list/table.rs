@@ -10,7 +10,7 @@ use crate::fleet::view::{NodeRow, NodesPage, NodesQuery, Total};
 use crate::fleet::words::is_current;
 use crate::format;
 use crate::preferences::Preferences;
-use crate::ui::Icon;
+use crate::ui::{Icon, tab_stop};
 
 /// The table of one page.
 pub fn table(page: &NodesPage, now_ms: i64) -> AnyView {
@@ -28,7 +28,7 @@ pub fn table(page: &NodesPage, now_ms: i64) -> AnyView {
     let kept = page.order_kept.then(kept);
     view! {
         {kept}
-        <div class="table-scroll nodes-scroll" tabindex="0" role="region" aria-label="Nodes">
+        <div class="table-scroll nodes-scroll" {..tab_stop()} role="region" aria-label="Nodes">
             <table class="nodes">
                 <thead><tr>{selection::tick_all(page)}{heads}</tr></thead>
                 <tbody>{rows}</tbody>
@@ -49,7 +49,7 @@ fn kept() -> AnyView {
     };
     view! {
         <p class="order-kept" role="status">
-            <button type="button" class="button" on:click=ask><Icon name="chevrons-up-down" />"Order changed: sort again"</button>
+            <button type="button" class="button" data-shortcut="S" aria-keyshortcuts="Shift+S" title="Sort again (Shift S)" on:click=ask><Icon name="chevrons-up-down" />"Order changed: sort again"</button>
         </p>
     }
     .into_any()
