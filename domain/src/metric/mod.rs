@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod chunk;
 pub mod fold;
 pub mod history;
+pub mod pace;
 pub mod pack;
 pub mod series;
 

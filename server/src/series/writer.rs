@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use domain::metric::Gap;
 use domain::metric::history::{BACKFILL_JOIN_MS, BACKFILLED_AFTER_MS};
+use domain::metric::pace::Pace;
+use domain::time::Monotonic;
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -22,11 +24,6 @@ use crate::error::StoreError;
 const BATCH_MAX: usize = 250;
 /// Reports that may wait; beyond, agents are told to come back.
 const QUEUE_MAX: usize = 4_096;
-/// Where many report, so long a commit waits for others to share it: a commit costs as much as ten reports.
-const LINGER: Duration = Duration::from_millis(4);
-/// Many are so many in so long.
-const BUSY_FROM: usize = 5;
-const PACE_OVER: Duration = Duration::from_millis(100);
 /// Series a host may have; what comes beyond is not stored, and said.
 pub const SERIES_MAX: usize = 4_096;
 
@@ -135,29 +132,6 @@ pub struct Writer {
     series: HashMap<i64, HashMap<SeriesKey, u32>>,
 }
 
-/// How fast reports come.
-#[derive(Debug, Default)]
-struct Pace {
-    began: Option<Instant>,
-    came: usize,
-    is_busy: bool,
-}
-
-impl Pace {
-    /// Do so many come that the next commit should wait for more? `came` now.
-    fn is_busy(&mut self, now: Instant, came: usize) -> bool {
-        let began = *self.began.get_or_insert(now);
-        self.came += came;
-        let lasted = now.saturating_duration_since(began);
-        if lasted >= PACE_OVER {
-            // As many as this in a longer time are fewer a second.
-            self.is_busy = lasted < 2 * PACE_OVER && self.came >= BUSY_FROM;
-            (self.began, self.came) = (Some(now), 0);
-        }
-        self.is_busy
-    }
-}
-
 /// What one batch will change, kept apart until its commit.
 #[derive(Default)]
 struct Staged {
@@ -218,9 +192,13 @@ impl Writer {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut pace = Pace::default();
+        let started = Instant::now();
         while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-            if pace.is_busy(Instant::now(), batch.len()) && batch.len() < BATCH_MAX {
-                tokio::time::sleep(LINGER).await;
+            let first = batch.len();
+            pace.came(first);
+            let wait_ms = pace.wait_ms(Monotonic(started.elapsed().as_millis() as u64));
+            if wait_ms > 0 && first < BATCH_MAX {
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
                 while let Some(room) = BATCH_MAX.checked_sub(batch.len()).filter(|room| *room > 0)
                     && self
                         .queue
@@ -228,6 +206,7 @@ impl Writer {
                         .now_or_never()
                         .is_some_and(|came| came > 0)
                 {}
+                pace.came(batch.len() - first);
             }
             self.commit(std::mem::take(&mut batch)).await;
         }
@@ -407,24 +386,5 @@ impl Writer {
         let no = u32::try_from(count).ok()?;
         staged.series.push((host_no, no, key));
         Some(no)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_where_many_report_a_commit_waits_for_others() {
-        let start = Instant::now();
-        let busy = |every_ms: u64, came: usize| {
-            let mut pace = Pace::default();
-            let at = |n: u64| start + Duration::from_millis(n * every_ms);
-            (0..200).fold(false, |_, n| pace.is_busy(at(n), came))
-        };
-        assert!(busy(1, 1), "a thousand a second");
-        assert!(busy(10, 1), "a hundred a second");
-        assert!(!busy(50, 1), "twenty a second");
-        assert!(!busy(1_000, 60), "many at once, and seldom");
     }
 }

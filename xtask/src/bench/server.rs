@@ -1,5 +1,5 @@
-//! What a server costs per report, with a simulated fleet of 100, 1,000 and 10,000 agents, beside Prometheus that
-//! scrapes 1,000 targets of as many values.
+//! What a server costs per report, with a simulated fleet of 100, 1,000 and 10,000 agents, beside Prometheus and
+//! VictoriaMetrics that scrape 1,000 targets of as many values.
 //!
 //! The fleet speaks the real protocol over real HTTP on this machine; every report is authenticated and durable before it
 //! is acknowledged. It is enrolled first and measured in a second run, some time after all have returned at once. The fleet and the targets are other processes: nothing of them is in the figures.
@@ -29,7 +29,7 @@ pub const BENCH: Bench = Bench {
 };
 
 const FLEETS: [u32; 3] = [100, 1_000, 10_000];
-/// Targets that Prometheus scrapes, and values of each: what a small host of ours has.
+/// Targets that a peer scrapes, and values of each: what a small host of ours has.
 const TARGETS: u32 = 1_000;
 const VALUES: u32 = 40;
 /// From the return of all until reports are all there is.
@@ -55,26 +55,37 @@ struct Used {
 fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
     release::programs(context)?;
     let program = release::program(context, SERVER);
-    let peer = prometheus();
+    let (prometheus, victoria) = (PROMETHEUS.installed(), VICTORIA.installed());
     let load_before = host::load();
     let mut figures = Vec::new();
     let mut notes = vec![
         format!("a window begins {SETTLE_S} s after all agents returned at once; CPU is divided by the reports due in it"),
         "p99 is from sending a report to its proved acknowledgement, as the fleet saw it, the return of all included; fleet and server share this machine's cores".to_owned(),
     ];
-    let scraped = match &peer {
-        Some(found) => windows(options, || scrape(context, options, found))?,
+    let mut scraped = |peer: &'static Scraper, found: &Option<Installed>| match found {
+        Some(found) => windows(options, || scrape(context, options, peer, found)),
         None => {
-            notes.push(
-                "Prometheus is not installed, its column is empty: `apt-get install prometheus`"
-                    .to_owned(),
-            );
-            Vec::new()
+            let name = peer.name;
+            notes.push(format!(
+                "{name} is not installed, its figures are empty: `apt-get install {}`",
+                peer.program
+            ));
+            Ok(Vec::new())
         }
     };
+    let beside = [
+        scraped(&PROMETHEUS, &prometheus)?,
+        scraped(&VICTORIA, &victoria)?,
+    ];
+    if let Some(found) = victoria {
+        notes.push(format!(
+            "\"beside VictoriaMetrics\": the peer is {}",
+            found.name
+        ));
+    }
     for agents in FLEETS {
         let used = windows(options, || measured(context, options, &program, agents))?;
-        figures.extend(figures_of(agents, &used, &scraped, options));
+        figures.extend(figures_of(agents, &used, &beside, options));
     }
     let mut circumstances = host::circumstances(context);
     circumstances.extend([
@@ -85,7 +96,7 @@ fn bench(context: &Context, options: &Options) -> anyhow::Result<Report> {
     ]);
     Ok(Report {
         name: BENCH.name,
-        peer: peer.map_or_else(|| "prometheus".to_owned(), |found| found.name),
+        peer: prometheus.map_or_else(|| PROMETHEUS.name.to_owned(), |found| found.name),
         circumstances,
         figures,
         notes,
@@ -99,8 +110,13 @@ fn windows(
     (0..options.windows).map(|_| one()).collect()
 }
 
-fn figures_of(agents: u32, ours: &[Used], peers: &[Used], options: &Options) -> Vec<Figure> {
-    let beside = if agents == TARGETS { peers } else { &[] };
+fn figures_of(
+    agents: u32,
+    ours: &[Used],
+    [prometheus, victoria]: &[Vec<Used>; 2],
+    options: &Options,
+) -> Vec<Figure> {
+    let beside: &[Used] = if agents == TARGETS { prometheus } else { &[] };
     let per_report = |used: &Used| used.cpu.as_secs_f64() * 1e6 / used.reports.max(1.0);
     let of_core = |used: &Used| used.cpu.as_secs_f64() * 100.0 / f64::from(options.window_s);
     let of =
@@ -175,6 +191,26 @@ fn figures_of(agents: u32, ours: &[Used], peers: &[Used], options: &Options) -> 
             goal: Goal::AtMost(0.0),
         },
     ];
+    if compared {
+        let beside = |what, unit, value: &dyn Fn(&Used) -> f64| Figure {
+            id: "P7",
+            what,
+            unit,
+            ours: of(ours, value),
+            peers: of(victoria, value),
+            goal: Goal::None,
+        };
+        figures.extend([
+            beside(
+                "1,000 agents: CPU per report, beside VictoriaMetrics",
+                US,
+                &per_report,
+            ),
+            beside("1,000 agents: RSS, beside VictoriaMetrics", MB, &|used| {
+                used.rss_mb
+            }),
+        ]);
+    }
     if is_rated {
         figures.push(figure(
             "P6",
@@ -243,33 +279,72 @@ fn megabytes(pid: Pid) -> anyhow::Result<f64> {
     Ok(meter::memory(pid)?.rss_kib as f64 / 1024.0)
 }
 
+/// A peer that asks its targets.
+struct Scraper {
+    name: &'static str,
+    /// Also its package's name in Debian.
+    program: &'static str,
+    /// With the file of its targets and a folder for its data.
+    arguments: fn(&Path, &Path) -> Vec<String>,
+}
+
+const PROMETHEUS: Scraper = Scraper {
+    name: "Prometheus",
+    program: "prometheus",
+    arguments: |targets, data| {
+        vec![
+            format!("--config.file={}", targets.display()),
+            format!("--storage.tsdb.path={}", data.display()),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
+        ]
+    },
+};
+
+const VICTORIA: Scraper = Scraper {
+    name: "VictoriaMetrics",
+    program: "victoria-metrics",
+    arguments: |targets, data| {
+        vec![
+            format!("-promscrape.config={}", targets.display()),
+            format!("-storageDataPath={}", data.display()),
+            "-httpListenAddr=127.0.0.1:0".to_owned(),
+        ]
+    },
+};
+
 struct Installed {
     program: PathBuf,
     name: String,
 }
 
-fn prometheus() -> Option<Installed> {
-    let path = std::env::var_os("PATH")?;
-    let program = std::env::split_paths(&path)
-        .map(|folder| folder.join("prometheus"))
-        .find(|program| program.is_file())?;
-    let output = Command::new(&program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    let version = text
-        .split_once("version ")?
-        .1
-        .split_whitespace()
-        .next()?
-        .to_owned();
-    Some(Installed {
-        program,
-        name: format!("Prometheus {version}"),
-    })
+impl Scraper {
+    fn installed(&self) -> Option<Installed> {
+        let path = std::env::var_os("PATH")?;
+        let program = std::env::split_paths(&path)
+            .map(|folder| folder.join(self.program))
+            .find(|program| program.is_file())?;
+        let output = Command::new(&program).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        // The first word with a digit and a dot.
+        let version = text
+            .split_whitespace()
+            .find(|word| word.contains('.') && word.contains(|c: char| c.is_ascii_digit()))
+            .unwrap_or("of unknown version");
+        Some(Installed {
+            program,
+            name: format!("{} {version}", self.name),
+        })
+    }
 }
 
-/// Prometheus as it comes, scraping as many targets every ten seconds.
-fn scrape(context: &Context, options: &Options, found: &Installed) -> anyhow::Result<Used> {
+/// A peer as it comes, scraping as many targets every ten seconds.
+fn scrape(
+    context: &Context,
+    options: &Options,
+    peer: &Scraper,
+    found: &Installed,
+) -> anyhow::Result<Used> {
     let scratch = Scratch::new()?;
     let listener = TcpListener::bind("127.0.0.1:0").context("no free port for the targets")?;
     let address = listener.local_addr().context("no address of the targets")?;
@@ -281,25 +356,21 @@ fn scrape(context: &Context, options: &Options, found: &Installed) -> anyhow::Re
             .collect::<Vec<_>>()
             .join(", ")
     );
-    let file = scratch.path().join("prometheus.yml");
-    std::fs::write(&file, settings).context("cannot write prometheus.yml")?;
+    let file = scratch.path().join("targets.yml");
+    std::fs::write(&file, settings).context("cannot write targets.yml")?;
     let mut command = Command::new(&found.program);
     command
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            scratch.path().join("tsdb").display()
-        ))
-        .arg("--web.listen-address=127.0.0.1:0")
+        .args((peer.arguments)(&file, &scratch.path().join("data")))
+        .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let mut service = Service::start("prometheus", &mut command)?;
+    let mut service = Service::start(peer.program, &mut command)?;
     let pid = service.pid();
     // Until every target was scraped once.
     context
         .interrupt
         .sleep(Duration::from_secs(u64::from(2 * CADENCE_S)))?;
     if service.ended()?.is_some() {
-        bail!("prometheus ended by itself");
+        bail!("{} ended by itself", peer.program);
     }
     let before = meter::cpu(pid)?;
     context
