@@ -2,7 +2,7 @@
 //!
 //! Called by the server's `health` area with what the filesystem says. Invariants: a level is left only when there is
 //! clearly room again, so that nothing flaps at an edge; a share alone is no emergency, because a twentieth of a large
-//! disk lasts for years.
+//! disk lasts for years; room that was kept as ballast is not taken for room, so that giving it up changes no level.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,10 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// Below its edges by this much, a level is left.
 const CALM_RATIO: f64 = 0.01;
+/// What is kept for the worst case, of a large disk.
+pub const BALLAST_BYTES_MAX: u64 = 128 * MIB;
+/// And of a small one: this part of it.
+const BALLAST_PART: u64 = 16;
 
 /// Steps of the ladder, least trouble first.
 #[derive(
@@ -60,6 +64,33 @@ impl DiskLevel {
         self < DiskLevel::NoSamples
     }
 
+    /// The level that follows from this one, and what becomes of the ballast.
+    #[must_use]
+    pub fn look(self, seen: Seen) -> (DiskLevel, BallastStep) {
+        let missing_bytes = seen.ballast_wanted.saturating_sub(seen.ballast_held);
+        let level = match seen.is_refusing {
+            true => DiskLevel::Critical,
+            false => self.next(seen.space.without(missing_bytes)),
+        };
+        let step = match level {
+            DiskLevel::Critical if seen.ballast_held > 0 => BallastStep::GiveUp,
+            DiskLevel::Critical => BallastStep::Keep,
+            _ if missing_bytes > 0 => BallastStep::Make,
+            _ => BallastStep::Keep,
+        };
+        (level, step)
+    }
+
+    /// The level after a ballast could not be made: the worst is over when there is room for it again, whatever the
+    /// filesystem says of itself (a quota).
+    #[must_use]
+    pub fn without_ballast(self, before: DiskLevel) -> DiskLevel {
+        match before {
+            DiskLevel::Critical => DiskLevel::Critical,
+            _ => self,
+        }
+    }
+
     /// The level that follows from this one.
     #[must_use]
     pub fn next(self, space: DiskSpace) -> DiskLevel {
@@ -82,7 +113,43 @@ impl DiskLevel {
     }
 }
 
+/// What there is to decide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// What the filesystem says.
+    pub space: DiskSpace,
+    /// Was a write refused since the last look because nothing was free?
+    pub is_refusing: bool,
+    /// How large the ballast should be.
+    pub ballast_wanted: u64,
+    /// How large it is.
+    pub ballast_held: u64,
+}
+
+/// What becomes of the ballast: a file that only takes room, so that there is some to give up when all else is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BallastStep {
+    /// It stays as it is.
+    Keep,
+    /// It is made, or made whole.
+    Make,
+    /// It is removed; what must not be lost is written in its place.
+    GiveUp,
+}
+
 impl DiskSpace {
+    /// How large a ballast this disk gets.
+    pub fn ballast_bytes(self) -> u64 {
+        (self.usable_bytes / BALLAST_PART / MIB * MIB).min(BALLAST_BYTES_MAX)
+    }
+
+    fn without(self, bytes: u64) -> Self {
+        Self {
+            free_bytes: self.free_bytes.saturating_sub(bytes),
+            ..self
+        }
+    }
+
     /// 0..=1; an empty filesystem counts as full.
     pub fn used_ratio(self) -> f64 {
         if self.usable_bytes == 0 {
@@ -127,6 +194,90 @@ mod tests {
             ("step by step", Critical, 600 * MIB, 10 * GIB, NoSamples),
         ] {
             assert_eq!(before.next(space(free, usable)), after, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_ballast_is_given_up_when_nothing_else_is_left_and_made_again_when_there_is_room() {
+        use BallastStep::*;
+        use DiskLevel::{Critical, NoSamples, Ok};
+        let (none, whole) = (0, 128 * MIB);
+        for (name, before, free, is_refusing, held, after) in [
+            ("at a start", Ok, 5 * GIB, false, none, (Ok, Make)),
+            ("a part of it", Ok, 5 * GIB, false, MIB, (Ok, Make)),
+            ("usually", Ok, 5 * GIB, false, whole, (Ok, Keep)),
+            (
+                "nearly full",
+                Ok,
+                800 * MIB,
+                false,
+                whole,
+                (NoSamples, Keep),
+            ),
+            ("full", NoSamples, 0, false, whole, (Critical, GiveUp)),
+            (
+                "given up",
+                Critical,
+                128 * MIB,
+                false,
+                none,
+                (Critical, Keep),
+            ),
+            (
+                "its room is none",
+                Critical,
+                600 * MIB,
+                false,
+                none,
+                (Critical, Keep),
+            ),
+            ("with room", Critical, 5 * GIB, false, none, (Ok, Make)),
+            ("a quota", Ok, 5 * GIB, true, whole, (Critical, GiveUp)),
+            ("still", Critical, 5 * GIB, true, none, (Critical, Keep)),
+        ] {
+            let seen = Seen {
+                space: space(free, 10 * GIB),
+                is_refusing,
+                ballast_wanted: whole,
+                ballast_held: held,
+            };
+            assert_eq!(before.look(seen), after, "{name}");
+        }
+        assert_eq!(Ok.without_ballast(Critical), Critical, "no room for it");
+        assert_eq!(Ok.without_ballast(NoSamples), Ok, "it was no need");
+    }
+
+    #[test]
+    fn giving_up_the_ballast_and_making_it_again_changes_no_level() {
+        for free in (0..10 * 1_024).map(|step| step * MIB) {
+            for before in [DiskLevel::Ok, DiskLevel::NoSamples, DiskLevel::Critical] {
+                let wanted = 128 * MIB;
+                let seen = |free_bytes, ballast_held| Seen {
+                    space: space(free_bytes, 10 * GIB),
+                    is_refusing: false,
+                    ballast_wanted: wanted,
+                    ballast_held,
+                };
+                let (level, step) = before.look(seen(free, wanted));
+                let (free, held) = match step {
+                    BallastStep::GiveUp => (free + wanted, 0),
+                    _ => (free, wanted),
+                };
+                assert_eq!(level.look(seen(free, held)).0, level, "{before:?} {free}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_disk_has_a_small_ballast() {
+        for (usable, ballast) in [
+            (0, 0),
+            (15 * MIB, 0),
+            (64 * MIB, 4 * MIB),
+            (10 * GIB, 128 * MIB),
+            (1_000 * GIB, 128 * MIB),
+        ] {
+            assert_eq!(space(0, usable).ballast_bytes(), ballast, "{usable}");
         }
     }
 

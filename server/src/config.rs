@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use domain::backup::BackupPolicy;
+use domain::disk::BALLAST_BYTES_MAX;
 use domain::metric::history::Retention;
 use domain::time::parse_duration_ms;
 use ipnet::IpNet;
@@ -139,6 +140,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Scheduled backups.
     pub backup: BackupSettings,
+    /// Greatest ballast on the disk of the data folder; 0 for none, as where the folder goes when the server does.
+    pub ballast_bytes_max: u64,
 }
 
 /// All that is wrong with the settings.
@@ -181,6 +184,7 @@ impl Settings {
             trusted_proxies: Vec::new(),
             retention: Retention::default(),
             backup: BackupSettings::default(),
+            ballast_bytes_max: 0,
         }
     }
 
@@ -277,6 +281,7 @@ impl Settings {
             trusted_proxies,
             retention,
             backup,
+            ballast_bytes_max: BALLAST_BYTES_MAX,
         });
         if let Some(problem) = settings.as_ref().and_then(Self::exposure) {
             problems.push(problem);

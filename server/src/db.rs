@@ -205,6 +205,20 @@ impl Db {
         self.write.run(statements).await
     }
 
+    /// Was a commit refused since this was last asked, because the disk is full?
+    pub fn take_refused(&self) -> bool {
+        self.write.take_refused()
+    }
+
+    /// Keeps so much room within the database's own files, for a day when there is none outside.
+    ///
+    /// # Errors
+    /// There is not so much room.
+    pub async fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
+        let reserved = self.write.reserve(bytes).await;
+        reserved.map_err(StoreError::doing("reserving room in a database"))
+    }
+
     /// Closes all connections; the write-ahead log is folded in.
     pub async fn close(&self) {
         self.read.close().await;

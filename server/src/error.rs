@@ -23,6 +23,11 @@ pub fn is_damage(error: &sqlx::Error) -> bool {
     matches!(sqlite_code(error), Some(11 | 26))
 }
 
+/// Does SQLite say that there is no room?
+pub fn is_full(error: &sqlx::Error) -> bool {
+    sqlite_code(error) == Some(13)
+}
+
 /// The database did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -225,7 +230,8 @@ impl OpsError {
         }
     }
 
-    fn retry_after_s(&self) -> Option<u64> {
+    /// After how many seconds it makes sense again, where that is all there is to do.
+    pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after_s } | Self::Busy { retry_after_s } => Some(*retry_after_s),
             Self::StorageUnavailable => Some(30),

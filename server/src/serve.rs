@@ -151,6 +151,7 @@ pub async fn serve_then(
         None => None,
     };
     let folder = DataDir::create(data).map_err(OpenError::from)?;
+    health::disk::make_room_to_start(folder.path());
     let ops = Ops::open(folder, settings, Clock::system()).await?;
     ops.bound.get_or_init(|| bound);
     let admin = socket::listen(&ops).map_err(io("making the socket for local commands"))?;

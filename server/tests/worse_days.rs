@@ -24,7 +24,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use line::Line;
@@ -126,16 +126,10 @@ fn no_small_disk() -> Option<&'static str> {
     (!is_made).then_some("a disk of its own size needs root and `unshare`")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
-    const NAME: &str = "on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost";
-    if let Some(reason) = no_small_disk() {
-        return common::skipped(NAME, reason);
-    }
-    let temp = tempfile::tempdir().unwrap();
-    let data = temp.path().join("data");
+/// A server whose disk of 48 MiB is its alone, and ends with it; and its folder, as the server sees it.
+fn on_a_small_disk(temp: &Path) -> (Server, PathBuf) {
+    let data = temp.join("data");
     std::fs::create_dir(&data).unwrap();
-    // The disk is this server's alone; it ends with it.
     let script = format!(
         "mount -t tmpfs -o size=48m,mode=700 none '{0}' && exec \"$0\" \"$@\"",
         data.display()
@@ -153,18 +147,149 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
         };
     }
     let server = Server::start_command(&data, command);
-    // As the server sees it.
-    let seen = |path: &Path| {
-        let root = format!("/proc/{}/root{}", server.pid(), path.display());
-        std::path::PathBuf::from(root)
+    let seen = PathBuf::from(format!("/proc/{}/root{}", server.pid(), data.display()));
+    (server, seen)
+}
+
+/// Takes all that is free.
+fn fill(disk: &Path) {
+    let mut filler = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(disk.join("filler"))
+        .unwrap();
+    while filler.write(&[7; 4096]).is_ok() {}
+}
+
+async fn until(what: &str, server: &Server, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// One request, and all of its answer.
+fn ask(server: &Server, method: &str, path: &str, more: &str, body: &str) -> String {
+    let origin = &server.url;
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nhost: {}\r\norigin: {origin}\r\ncontent-length: {}\r\n{more}\r\n{body}",
+        server.listen(),
+        body.len()
+    );
+    let mut stream = stalled(server.listen(), request.as_bytes());
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Signs in, and gives the cookie.
+fn sign_in(server: &Server) -> String {
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let body = "user=ann&password=correct+horse+battery&next=%2F";
+    let answer = ask(server, "POST", "/login", form, body);
+    assert!(
+        answer.starts_with("HTTP/1.0 303"),
+        "{answer}\n{}",
+        server.log()
+    );
+    let cookie = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "));
+    let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap();
+    format!("cookie: {cookie}\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_people_sign_in_and_what_happens_is_known() {
+    const NAME: &str = "on_a_full_disk_people_sign_in_and_what_happens_is_known";
+    if let Some(reason) = no_small_disk() {
+        return common::skipped(NAME, reason);
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (server, disk) = on_a_small_disk(temp.path());
+    let running = ledger::fleet(&disk, &server.url, 10, INTERVAL_MS, 7).await;
+    let added = support::cli_with_input(
+        &disk,
+        &[
+            "user",
+            "create",
+            "ann",
+            "--role",
+            "admin",
+            "--password-stdin",
+        ],
+        "correct horse battery",
+    );
+    assert!(added.status.success(), "{added:?}");
+    let token = support::cli_ok(
+        &disk,
+        &["api-token", "create", "--name", "t", "--role", "viewer"],
+    );
+    let token = format!("authorization: Bearer {token}\r\n");
+    let about = |server: &Server| -> serde_json::Value {
+        let answer = ask(server, "GET", "/api/v1/about", &token, "");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
     };
-    let disk = seen(&data);
+    let ballast = disk.join("ballast");
+    until("no ballast is made", &server, || {
+        about(&server)["disk_ballast_bytes"] == 3 << 20
+    })
+    .await;
+    let kept = || std::fs::metadata(&ballast).map_or(0, |found| found.len());
+    assert_eq!(kept(), 3 << 20);
+
+    fill(&disk);
+    until("the ballast is kept", &server, || kept() == 0).await;
+    // Whoever fills the disk takes that, too.
+    fill(&disk);
+    until("it is not known to be full", &server, || {
+        about(&server)["disk_level"] == "critical"
+    })
+    .await;
+    let cookies: Vec<String> = (0..5).map(|_| sign_in(&server)).collect();
+    support::cli_ok(&disk, &["enroll-token", "create", "--cluster", "later"]);
+    for cookie in &cookies {
+        let page = ask(&server, "GET", "/", cookie, "");
+        assert!(page.contains("The disk of this server is full"), "{page}");
+    }
+    let events = ask(&server, "GET", "/api/v1/events", &token, "");
+    assert!(events.contains("ok → critical"), "{events}");
+    let acked = running.progress().acked;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(running.progress().acked, acked, "reports are refused");
+
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    until("the ballast is not made again", &server, || {
+        kept() == 3 << 20
+    })
+    .await;
+    let level = about(&server);
+    assert_eq!(level["disk_level"], "ok", "{level}");
+    let events = ask(&server, "GET", "/api/v1/events", &token, "");
+    assert!(events.contains("critical → ok"), "{events}");
+    let page = ask(&server, "GET", "/", &cookies[0], "");
+    assert!(!page.contains("The disk of this server"), "{page}");
+    ledger::wait_for_acknowledgements(&running, 30, &server).await;
+
+    let outcome = end(running).await;
+    assert_eq!(outcome.summary.reports_lost, 0, "{:?}", outcome.problems);
+    assert!(server.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
+    const NAME: &str = "on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost";
+    if let Some(reason) = no_small_disk() {
+        return common::skipped(NAME, reason);
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let (server, disk) = on_a_small_disk(temp.path());
     let running = ledger::fleet(&disk, &server.url, 10, INTERVAL_MS, 7).await;
     ledger::wait_for_acknowledgements(&running, 30, &server).await;
 
-    let mut filler = std::fs::File::create(disk.join("filler")).unwrap();
-    while filler.write(&[7; 4096]).is_ok() {}
-    drop(filler);
+    fill(&disk);
     // What the databases have still room for in their own pages may be taken; then nothing is.
     let began = Instant::now();
     let mut acked = running.progress().acked;
@@ -176,12 +301,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
         }
         acked = now;
         assert!(began.elapsed() < PATIENCE, "it is never full");
-        if let Ok(mut more) = std::fs::File::options()
-            .append(true)
-            .open(disk.join("filler"))
-        {
-            while more.write(&[7; 4096]).is_ok() {}
-        }
+        fill(&disk);
     }
     std::fs::remove_file(disk.join("filler")).unwrap();
 

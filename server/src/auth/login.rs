@@ -78,6 +78,15 @@ pub async fn sign_in(
     ops.login_guard.succeeded(address, &name);
     match service::begin_session(&ops, &person).await {
         Ok(token) => signed_in(&ops, &token, &local_path(&form.next)),
+        // Nothing is wrong with what was typed: the page keeps it, and says what is.
+        Err(error @ OpsError::StorageUnavailable) => {
+            let mut response = refused(error.status(), sentence(&error)).await;
+            if let Some(seconds) = error.retry_after_s() {
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
         Err(error) => error.into_response(),
     }
 }

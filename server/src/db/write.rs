@@ -6,10 +6,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, QueryBuilder, Sqlite};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+
+use crate::error::is_full;
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
@@ -24,7 +27,11 @@ type Held = OwnedMappedMutexGuard<Option<Writing>, Writing>;
 
 /// The connection, or nothing any more once it is closed.
 #[derive(Debug, Clone)]
-pub(super) struct WriteConnection(Arc<Mutex<Option<Writing>>>);
+pub(super) struct WriteConnection {
+    writing: Arc<Mutex<Option<Writing>>>,
+    /// A commit was refused because nothing is free on the disk; until somebody asks.
+    is_refused: Arc<AtomicBool>,
+}
 
 impl Writing {
     async fn undo(&mut self) {
@@ -38,15 +45,18 @@ impl Writing {
 
 impl WriteConnection {
     pub fn new(connection: SqliteConnection) -> Self {
-        Self(Arc::new(Mutex::new(Some(Writing {
-            connection,
-            is_begun: false,
-        }))))
+        Self {
+            writing: Arc::new(Mutex::new(Some(Writing {
+                connection,
+                is_begun: false,
+            }))),
+            is_refused: Arc::default(),
+        }
     }
 
     /// Waits for its turn. Nothing is begun then.
     async fn hold(&self) -> Result<Held, sqlx::Error> {
-        let held = self.0.clone().lock_owned().await;
+        let held = self.writing.clone().lock_owned().await;
         let mut held =
             OwnedMutexGuard::try_map(held, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)?;
         held.undo().await;
@@ -72,13 +82,56 @@ impl WriteConnection {
         statements.push("; COMMIT");
         let mut held = self.hold().await?;
         held.is_begun = true;
-        statements.build().execute(&mut held.connection).await?;
+        let done = statements.build().execute(&mut held.connection).await;
+        self.hear(&done);
+        done?;
         held.is_begun = false;
         Ok(())
     }
 
+    fn hear<T>(&self, done: &Result<T, sqlx::Error>) {
+        if done.as_ref().is_err_and(is_full) {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Was a commit refused since this was last asked, because the disk is full?
+    pub fn take_refused(&self) -> bool {
+        self.is_refused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Makes sure of so many free bytes within the database and as many in its log: they can be written on a disk where
+    /// nothing is free. What is freed is free to this file alone.
+    pub async fn reserve(&self, bytes: u64) -> Result<(), sqlx::Error> {
+        let mut held = self.hold().await?;
+        let connection = &mut held.connection;
+        let pages: i64 = sqlx::query_scalar("PRAGMA freelist_count")
+            .fetch_one(&mut *connection)
+            .await?;
+        let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size")
+            .fetch_one(&mut *connection)
+            .await?;
+        let free_bytes = u64::try_from(pages.saturating_mul(page_bytes)).unwrap_or(0);
+        if free_bytes >= bytes {
+            return Ok(());
+        }
+        // Committed first and freed then: what is freed within one transaction never reaches the disk.
+        let fill = format!(
+            "CREATE TABLE IF NOT EXISTS reserve (filler BLOB); \
+             INSERT INTO reserve VALUES (zeroblob({})); PRAGMA wal_checkpoint(PASSIVE)",
+            bytes - free_bytes
+        );
+        let filled = sqlx::raw_sql(sqlx::AssertSqlSafe(fill))
+            .execute(&mut *connection)
+            .await;
+        let freed = sqlx::raw_sql("DROP TABLE IF EXISTS reserve; PRAGMA wal_checkpoint(PASSIVE)")
+            .execute(&mut *connection)
+            .await;
+        filled.and(freed).map(|_| ())
+    }
+
     pub async fn close(&self) {
-        let taken = self.0.lock().await.take();
+        let taken = self.writing.lock().await.take();
         if let Some(writing) = taken
             && let Err(error) = writing.connection.close().await
         {
@@ -107,7 +160,9 @@ impl WriteTx {
     /// # Errors
     /// When the database refuses; then nothing of it was written.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        sqlx::query("COMMIT").execute(&mut *self).await?;
+        let done = sqlx::query("COMMIT").execute(&mut *self).await;
+        self.of.hear(&done);
+        done?;
         self.held.is_begun = false;
         Ok(())
     }
@@ -194,6 +249,55 @@ mod tests {
         whole.push("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
         writing.run(whole).await.unwrap();
         assert_eq!(count(&writing).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_found_no_room_is_heard_once() {
+        let writing = connection().await;
+        assert!(!writing.take_refused());
+        writing.pragma("PRAGMA max_page_count = 2").await.unwrap();
+        let mut large = WriteConnection::statements();
+        large.push("CREATE TABLE u AS SELECT zeroblob(100000) AS filler");
+        writing.run(large).await.unwrap_err();
+        assert!(writing.take_refused());
+        assert!(!writing.take_refused());
+        let mut wrong = WriteConnection::statements();
+        wrong.push("INSERT INTO t VALUES (NULL)");
+        writing.run(wrong).await.unwrap_err();
+        assert!(!writing.take_refused(), "this is no matter of room");
+    }
+
+    #[tokio::test]
+    async fn what_is_reserved_can_be_written_without_a_larger_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .auto_vacuum(sqlx::sqlite::SqliteAutoVacuum::Incremental)
+            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+        let writing = WriteConnection::new(options.connect().await.unwrap());
+        let mut made = WriteConnection::statements();
+        made.push("CREATE TABLE t (a BLOB NOT NULL)");
+        writing.run(made).await.unwrap();
+        let reserved = 1 << 20;
+        writing.reserve(reserved).await.unwrap();
+        let log = folder.path().join("a.db-wal");
+        let blocks = |path: &std::path::Path| {
+            use std::os::unix::fs::MetadataExt;
+            path.metadata().unwrap().blocks() * 512
+        };
+        let before = (blocks(&path), blocks(&log));
+        assert!(before.0 >= reserved && before.1 >= reserved, "{before:?}");
+        // Nothing to be done where there is enough.
+        writing.reserve(reserved).await.unwrap();
+        for _ in 0..100 {
+            let mut more = WriteConnection::statements();
+            more.push("INSERT INTO t VALUES (zeroblob(9000))");
+            writing.run(more).await.unwrap();
+            writing.pragma("PRAGMA wal_checkpoint(PASSIVE)").await.unwrap();
+        }
+        assert_eq!((blocks(&path), blocks(&log)), before);
     }
 
     #[tokio::test]

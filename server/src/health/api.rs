@@ -53,6 +53,8 @@ pub struct About {
     pub disk_free_bytes: u64,
     /// ok, warning, no_samples, critical
     pub disk_level: &'static str,
+    /// Kept for a full disk: given up at the level `critical`, so that sign-in, events and settings go on.
+    pub disk_ballast_bytes: u64,
     /// What this process uses.
     pub process: Process,
 }
@@ -112,6 +114,7 @@ pub fn found(ops: &Ops) -> About {
         database_bytes: database_bytes(ops).into_iter().collect(),
         disk_free_bytes: ops.disk.space().free_bytes,
         disk_level: ops.disk.level().as_str(),
+        disk_ballast_bytes: ops.disk.ballast_bytes(),
         process: process(),
     }
 }

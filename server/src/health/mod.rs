@@ -2,6 +2,7 @@
 //! whether its databases are whole.
 
 pub mod api;
+pub mod ballast;
 pub mod connections;
 pub mod damage;
 pub mod disk;

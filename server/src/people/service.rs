@@ -417,13 +417,23 @@ pub async fn find_session(ops: &Ops, token: &str) -> Result<Option<(String, Role
         return Ok(None);
     }
     if now_ms - session.last_seen_at_ms > SEEN_STEP_MS {
-        let mut tx = ops.state.write().await?;
-        store::touch_session(&mut tx, &hash, now_ms).await?;
-        tx.commit()
-            .await
-            .map_err(StoreError::doing("committing a session's last use"))?;
+        match touch(ops, &hash, now_ms).await {
+            Err(error) if error.is_storage_unavailable() => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that a session was used could not be noted; it stays good all the same"
+            ),
+            touched => touched?,
+        }
     }
     Ok(Some((session.name, session.role)))
+}
+
+async fn touch(ops: &Ops, hash: &[u8; 32], now_ms: i64) -> Result<(), StoreError> {
+    let mut tx = ops.state.write().await?;
+    store::touch_session(&mut tx, hash, now_ms).await?;
+    tx.commit()
+        .await
+        .map_err(StoreError::doing("committing a session's last use"))
 }
 
 /// Ends a session.

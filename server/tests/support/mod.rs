@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -29,6 +29,18 @@ pub fn program(arguments: &[&str]) -> Command {
 /// A local command on this data folder.
 pub fn cli(data: &Path, arguments: &[&str]) -> Output {
     program(arguments).arg("--data").arg(data).output().unwrap()
+}
+
+/// The same, with a secret to read.
+pub fn cli_with_input(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = program(arguments);
+    command.arg("--data").arg(data).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
 }
 
 /// What a local command printed; the test ends when it failed.

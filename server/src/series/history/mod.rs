@@ -11,6 +11,7 @@ pub mod store;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::disk::DiskLevel;
 use domain::metric::Level;
 use domain::metric::history::{Retention, Step, Stored, plan};
 use tokio_util::sync::CancellationToken;
@@ -52,12 +53,27 @@ pub struct Tally {
 pub struct Sealer {
     db: Db,
     policy: Retention,
+    is_sealing: bool,
 }
 
 impl Sealer {
     /// A sealer of `metrics.db`.
     pub fn new(db: Db, policy: Retention) -> Self {
-        Self { db, policy }
+        Self {
+            db,
+            policy,
+            is_sealing: true,
+        }
+    }
+
+    /// One that only makes room: on a disk with none, what is left is for what must not be lost, and what can be deleted
+    /// is the way out.
+    #[must_use]
+    pub fn that_only_deletes(self) -> Self {
+        Self {
+            is_sealing: false,
+            ..self
+        }
     }
 
     /// Does all there is to do, step by step, until it is done or `stop` is cancelled.
@@ -74,7 +90,10 @@ impl Sealer {
         loop {
             let stored = self.stored(now_ms).await?;
             let mut planned = plan(&stored, &self.policy, now_ms);
-            planned.retain(|step| !put_off.contains(&step.host_no()));
+            planned.retain(|step| {
+                !put_off.contains(&step.host_no())
+                    && (self.is_sealing || !matches!(step, Step::Seal { .. }))
+            });
             if planned.is_empty() {
                 break;
             }
@@ -184,7 +203,7 @@ impl Tally {
 
 /// Looks each minute until the server stops.
 pub async fn run(ops: Ops) {
-    let sealer = Sealer::new(ops.metrics.clone(), ops.settings.retention);
+    let usual = Sealer::new(ops.metrics.clone(), ops.settings.retention);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -192,6 +211,10 @@ pub async fn run(ops: Ops) {
             () = ops.shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        let sealer = match ops.disk.level() {
+            DiskLevel::Critical => usual.clone().that_only_deletes(),
+            DiskLevel::Ok | DiskLevel::Warning | DiskLevel::NoSamples => usual.clone(),
+        };
         match sealer.run_once(ops.clock.now().0, &ops.shutdown).await {
             Ok(tally) => say(&tally),
             Err(error) => tracing::error!(
