@@ -311,6 +311,27 @@ fn local_commands_do_the_same_with_and_without_a_server() {
 }
 
 #[test]
+fn a_stopped_server_keeps_no_command_waiting_for_ever() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    let mut server = start(&data, &[]);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(server.child.id()).unwrap());
+    let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
+    signal(nix::sys::signal::Signal::SIGSTOP);
+    let output = run(&data, &["user", "list"], "");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    let socket = data.join("admin.sock");
+    for part in [socket.to_str().unwrap(), "10 s", "kill -CONT"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    signal(nix::sys::signal::Signal::SIGCONT);
+    let output = run(&data, &["user", "list"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(terminate(&mut server).success());
+}
+
+#[test]
 fn wrong_words_are_refused_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("new");

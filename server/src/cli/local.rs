@@ -256,7 +256,7 @@ pub(super) fn local(data: &DataArgs, command: Command) -> u8 {
             Ok(answer) => answer,
             Err(problem) => Answer::failed(1, problem),
         },
-        Err(error) => Answer::failed(1, format!("the running server cannot be asked: {error}")),
+        Err(error) => Answer::failed(error.exit_code(), error.to_string()),
     };
     if let Some(error) = &answer.error {
         complain(error);
@@ -283,7 +283,8 @@ fn without_server(data: &Path, command: &Command) -> Result<Answer, String> {
             // A server may have started while we waited for the lock.
             Err(error) if serve::is_locked(&error) => match socket::ask(data, command) {
                 Ok(Some(answer)) => Ok(answer),
-                _ => Err(error.to_string()),
+                Err(error) => Ok(Answer::failed(error.exit_code(), error.to_string())),
+                Ok(None) => Err(error.to_string()),
             },
             Err(error) => Err(chain(&error)),
         }
