@@ -215,7 +215,10 @@ impl Db {
     /// # Errors
     /// There is not so much room.
     pub async fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
-        let reserved = self.write.reserve(bytes).await;
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let log_bytes = std::fs::metadata(log).map_or(0, |found| found.len());
+        let reserved = self.write.reserve(bytes, log_bytes).await;
         reserved.map_err(StoreError::doing("reserving room in a database"))
     }
 
