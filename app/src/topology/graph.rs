@@ -41,7 +41,7 @@ pub fn graph(page: &TopologyPage) -> AnyView {
         .edges
         .iter()
         .filter(|edge| edge.is_selected)
-        .map(edge_label)
+        .filter_map(edge_label)
         .collect();
     let boxes: Vec<_> = page
         .boxes
@@ -136,8 +136,6 @@ fn definitions(color: Color) -> AnyView {
 }
 
 fn edge(edge: &MapEdge) -> AnyView {
-    let [x1, y1, x2, y2, x3, y3, x4, y4] = edge.curve;
-    let path = format!("M{x1} {y1}C{x2} {y2} {x3} {y3} {x4} {y4}");
     let width = WIDTHS
         .get(usize::from(edge.width_step.saturating_sub(1)))
         .copied()
@@ -146,7 +144,7 @@ fn edge(edge: &MapEdge) -> AnyView {
         Status::Critical => "critical",
         _ => "warning",
     });
-    let (x, y) = middle(edge);
+    let (x, y) = edge.middle;
     let place = format!("{x} {}", y + 20);
     let (x, y) = (x - 8, y - 8);
     let sign = edge.trouble.map(|trouble| {
@@ -155,26 +153,21 @@ fn edge(edge: &MapEdge) -> AnyView {
     view! {
         <g class="topo-edge" data-tone=tone data-state=edge.state.as_str() data-middle=place data-selected=edge.is_selected.then_some("") data-dimmed=edge.is_dimmed.then_some("")>
             <title>{edge.label.clone()}</title>
-            <path class="topo-reach-line" d=path.clone()></path>
-            <path class="topo-line" d=path stroke-width=width marker-end=format!("url(#topo-arrow-{tone})")></path>
+            <path class="topo-reach-line" d=edge.path.clone()></path>
+            <path class="topo-line" d=edge.path.clone() stroke-width=width marker-end=format!("url(#topo-arrow-{tone})")></path>
             {sign}
         </g>
     }
     .into_any()
 }
 
-/// The middle of its curve.
-fn middle(edge: &MapEdge) -> (i32, i32) {
-    let [x1, y1, x2, y2, x3, y3, x4, y4] = edge.curve;
-    let middle = |a: i32, b: i32, c: i32, d: i32| (a + 3 * b + 3 * c + d) / 8;
-    (middle(x1, x2, x3, x4), middle(y1, y2, y3, y4))
-}
-
 /// What an edge says, on the map.
-fn edge_label(edge: &MapEdge) -> AnyView {
-    let (x, y) = middle(edge);
-    view! { <text class="topo-label" text-anchor="middle" x=x.to_string() y=(y + 16).to_string()>{edge.short.clone()}</text> }
-    .into_any()
+fn edge_label(edge: &MapEdge) -> Option<AnyView> {
+    let (x, y) = edge.short_at?;
+    Some(
+        view! { <text class="topo-label" text-anchor="middle" x=x.to_string() y=(y + 4).to_string()>{edge.short.clone()}</text> }
+            .into_any(),
+    )
 }
 
 fn kind(one: &MapBox) -> &'static str {

@@ -263,8 +263,12 @@ pub struct MapEdge {
     pub label: String,
     /// Ports, connections and rate, short enough to stand between two boxes.
     pub short: String,
-    /// Start, two controls, end.
-    pub curve: [i32; 8],
+    /// What is drawn, as a path says it.
+    pub path: String,
+    /// The middle of what a fault's sign or the whole words may cover.
+    pub middle: (i32, i32),
+    /// The middle of `short`; `None` where that has no room.
+    pub short_at: Option<(i32, i32)>,
     /// 1 to 5.
     pub width_step: u8,
     /// Seen, stale or declared.

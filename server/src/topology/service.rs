@@ -9,7 +9,7 @@ use app::error::UiError;
 use app::topology::TopologyPort;
 use app::topology::view::{TopologyPage, TopologyQuery};
 use domain::access::Action;
-use domain::topology::layout::{Position, layout};
+use domain::topology::layout::{Position, places as places_of};
 use domain::topology::{
     Edge, EdgeRules, EdgeState, HostView, KnownListeners, LinkKey, match_flows, step,
 };
@@ -235,16 +235,13 @@ fn settle(ops: &Ops, known: &Known, now_ms: i64) -> BTreeMap<PlaceKey, Place> {
             .iter()
             .filter_map(|one| Some((one.key.as_str(), one.position?)))
             .collect();
-        let map_now = layout(&boxes, &arcs);
-        for drawn in map_now.boxes {
+        let (placed, is_anew) = places_of(&boxes, &arcs);
+        for drawn in placed {
             let key = (map.to_owned(), drawn.key);
             let is_present = model.clusters.contains_key(&key.1) || is_outside(&key.1);
             let before = places.get(&key).copied();
             // One that was pushed aside by another goes back when there is room again.
-            let kept = stood
-                .get(key.1.as_str())
-                .filter(|_| !map_now.is_anew)
-                .copied();
+            let kept = stood.get(key.1.as_str()).filter(|_| !is_anew).copied();
             let at = kept.unwrap_or(Position {
                 x: drawn.x,
                 y: drawn.y,

@@ -2,13 +2,19 @@
 //!
 //! Boxes that have a stored position stay there; new ones are slotted in beside those they talk to. Without stored
 //! positions the whole map is laid out: cycles are broken by marked back edges, a box stands right of all that call it,
-//! crossings are reduced by medians, and boxes stand level with their neighbours. Only whole numbers, so that the same
+//! crossings are reduced by medians, and boxes stand level with their neighbours. Edges go around boxes, through the room
+//! that they leave. Only whole numbers, so that the same
 //! input gives the same bytes on every machine. Why not a crate: `docs/adr/0007-topology-layout.md`.
 
+mod free;
+mod label;
+mod lane;
 mod order;
 mod place;
 mod rank;
 mod route;
+
+pub use label::{LABEL_HEIGHT, halfway, labels};
 
 use std::collections::BTreeMap;
 
@@ -115,17 +121,18 @@ impl BoxOut {
     }
 }
 
-/// Connections as drawn: a cubic curve.
+/// Connections as drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArcOut {
     /// Key of the box where they are opened.
     pub from: String,
     /// Key of the box where they are accepted.
     pub to: String,
-    /// Goes from right to left, below the boxes.
+    /// Goes from right to left, or up or down.
     pub is_back: bool,
-    /// Start, two controls, end: x and y of each.
-    pub curve: [i32; 8],
+    /// Cubic curves, one after the other: the start, then of each its two controls and its end. Each is level at both ends,
+    /// and goes around all boxes.
+    pub curve: Vec<Position>,
 }
 
 /// The map.
@@ -151,17 +158,25 @@ pub struct Layout {
 /// begin or end nowhere, or where they began, are left out.
 pub fn layout(boxes: &[BoxIn], arcs: &[ArcIn]) -> Layout {
     let graph = Graph::new(boxes, arcs);
-    let ranks = rank::rank(&graph);
-    let has_stood = graph.has_stood();
-    let placed = if has_stood {
-        place::slot_in(&graph, &ranks)
-    } else {
-        let layers = order::layers(&graph, &ranks);
-        place::place(&graph, &layers)
-    };
+    let (placed, is_anew) = placed(&graph);
     Layout {
-        is_anew: !has_stood,
+        is_anew,
         ..route::draw(&graph, placed)
+    }
+}
+
+/// Where boxes stand in this layout, and whether none of their places was kept, without the edges between them.
+pub fn places(boxes: &[BoxIn], arcs: &[ArcIn]) -> (Vec<BoxOut>, bool) {
+    placed(&Graph::new(boxes, arcs))
+}
+
+fn placed(graph: &Graph<'_>) -> (Vec<BoxOut>, bool) {
+    let ranks = rank::rank(graph);
+    if graph.has_stood() {
+        (place::slot_in(graph, &ranks), false)
+    } else {
+        let layers = order::layers(graph, &ranks);
+        (place::place(graph, &layers), true)
     }
 }
 

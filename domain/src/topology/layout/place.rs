@@ -5,8 +5,9 @@ use super::{BOX_GAP, BoxOut, Graph, LAYER_GAP, ROW_WIDTH};
 
 /// Rounds of moving boxes level with their neighbours.
 const ROUNDS: usize = 6;
-/// Height kept free where an edge passes a layer.
+/// Height kept free where an edge passes a layer, and beside it.
 const PASS_HEIGHT: i64 = 8;
+const PASS_GAP: i64 = 12;
 
 /// Places all boxes; gives them by their number.
 pub(super) fn place(graph: &Graph<'_>, layers: &Layers) -> Vec<BoxOut> {
@@ -73,14 +74,30 @@ fn rows(graph: &Graph<'_>, boxes: &mut [BoxOut], top: i32) {
 /// Tops of all items: level with their neighbours, as far as order and gaps allow.
 fn level(layers: &Layers, heights: &[i64]) -> Vec<i64> {
     let height = |item: usize| heights.get(item).copied().unwrap_or(0);
+    let is_pass = |item: &usize| layers.items.get(*item) == Some(&Item::Pass);
+    // Below each item of a layer.
+    let gaps = |layer: &[usize]| -> Vec<i64> {
+        let below = layer.iter().skip(1).map(Some).chain([None]);
+        layer
+            .iter()
+            .zip(below)
+            .map(
+                |(item, below)| match (is_pass(item), below.is_some_and(is_pass)) {
+                    (true, true) => 0,
+                    (false, false) => i64::from(BOX_GAP),
+                    _ => PASS_GAP,
+                },
+            )
+            .collect()
+    };
     let mut tops = vec![0_i64; heights.len()];
     for layer in &layers.layers {
         let mut y = 0;
-        for item in layer {
+        for (item, gap) in layer.iter().zip(gaps(layer)) {
             if let Some(top) = tops.get_mut(*item) {
                 *top = y;
             }
-            y += height(*item) + i64::from(BOX_GAP);
+            y += height(*item) + gap;
         }
     }
     let depth = layers.layers.len();
@@ -112,7 +129,7 @@ fn level(layers: &Layers, heights: &[i64]) -> Vec<i64> {
                 })
                 .collect();
             let sizes: Vec<i64> = layer.iter().map(|item| height(*item)).collect();
-            for (item, y) in layer.iter().zip(settle(&wished, &sizes)) {
+            for (item, y) in layer.iter().zip(settle(&wished, &sizes, &gaps(layer))) {
                 if let Some(top) = tops.get_mut(*item) {
                     *top = y;
                 }
@@ -124,7 +141,7 @@ fn level(layers: &Layers, heights: &[i64]) -> Vec<i64> {
 
 /// Tops of items in this order whose middles are as near to `wished` as gaps allow: items that push each other move as
 /// one, to the mean of their wishes.
-fn settle(wished: &[i64], heights: &[i64]) -> Vec<i64> {
+fn settle(wished: &[i64], heights: &[i64], gaps: &[i64]) -> Vec<i64> {
     struct Group {
         members: usize,
         sum: i64,
@@ -138,7 +155,7 @@ fn settle(wished: &[i64], heights: &[i64]) -> Vec<i64> {
     let mut offsets = Vec::with_capacity(wished.len());
     let mut groups: Vec<Group> = Vec::new();
     let mut offset = 0;
-    for (wish, height) in wished.iter().zip(heights) {
+    for ((wish, height), gap) in wished.iter().zip(heights).zip(gaps) {
         let mut group = Group {
             members: 1,
             sum: wish - height / 2 - offset,
@@ -149,7 +166,7 @@ fn settle(wished: &[i64], heights: &[i64]) -> Vec<i64> {
         }
         groups.push(group);
         offsets.push(offset);
-        offset += height + i64::from(BOX_GAP);
+        offset += height + gap;
     }
     let starts = groups
         .iter()

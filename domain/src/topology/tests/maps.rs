@@ -56,9 +56,11 @@ fn a_chain_stands_in_a_row() {
     assert_eq!(middle(edge), middle(app));
     assert_eq!(middle(app), middle(db));
     assert!(map.arcs.iter().all(|arc| !arc.is_back));
-    let [x, y, .., end_x, _] = map.arcs[0].curve;
-    assert_eq!((x, y), (app.x + app.width, middle(app)));
-    assert_eq!(end_x, db.x);
+    let curve = &map.arcs[0].curve;
+    let (start, end) = (curve[0], curve[curve.len() - 1]);
+    assert_eq!((start.x, start.y), (app.x + app.width, middle(app)));
+    assert_eq!((end.x, end.y), (db.x, middle(db)));
+    assert_eq!(curve.len(), 4, "a line");
 }
 
 #[test]
@@ -229,7 +231,133 @@ fn overlap(map: &Layout) -> Option<(String, String)> {
     None
 }
 
+/// Points of an edge, close together.
+fn points(arc: &ArcOut) -> Vec<(f64, f64)> {
+    let at = |p: &Position| (f64::from(p.x), f64::from(p.y));
+    let mut points = vec![at(&arc.curve[0])];
+    for part in arc.curve[1..].chunks(3) {
+        let (a, [b, c, d]) = (
+            *points.last().unwrap(),
+            [at(&part[0]), at(&part[1]), at(&part[2])],
+        );
+        for step in 1..=64 {
+            let t = f64::from(step) / 64.0;
+            let u = 1.0 - t;
+            let on = |a: f64, b: f64, c: f64, d: f64| {
+                u * u * u * a + 3.0 * u * u * t * b + 3.0 * u * t * t * c + t * t * t * d
+            };
+            points.push((on(a.0, b.0, c.0, d.0), on(a.1, b.1, c.1, d.1)));
+        }
+    }
+    points
+}
+
+/// An edge that comes into a box, or nearer than it may to one that is not its own.
+fn hit(map: &Layout) -> Option<String> {
+    for arc in &map.arcs {
+        for (x, y) in points(arc) {
+            for b in &map.boxes {
+                let clear = if b.key == arc.from || b.key == arc.to {
+                    -0.5
+                } else {
+                    7.0
+                };
+                let inside = x > f64::from(b.x) - clear
+                    && x < f64::from(b.x + b.width) + clear
+                    && y > f64::from(b.y) - clear
+                    && y < f64::from(b.y + b.height) + clear;
+                if inside {
+                    return Some(format!("{} → {} at {x},{y} hits {b:?}", arc.from, arc.to));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Words that lie on a box or on others, where every edge wants some.
+fn covered(map: &Layout, width: i32) -> Option<String> {
+    let wanted: Vec<(usize, i32)> = (0..map.arcs.len()).map(|arc| (arc, width)).collect();
+    let placed = labels(map, &wanted);
+    let plates: Vec<[i32; 4]> = placed
+        .iter()
+        .flatten()
+        .map(|at| {
+            [
+                at.x - width / 2,
+                at.y - LABEL_HEIGHT / 2,
+                at.x + width / 2,
+                at.y + LABEL_HEIGHT / 2,
+            ]
+        })
+        .collect();
+    let apart =
+        |a: &[i32; 4], b: &[i32; 4]| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+    for (number, plate) in plates.iter().enumerate() {
+        for b in &map.boxes {
+            if !apart(plate, &[b.x, b.y, b.x + b.width, b.y + b.height]) {
+                return Some(format!("{plate:?} covers {b:?}"));
+            }
+        }
+        if plates[..number].iter().any(|other| !apart(plate, other)) {
+            return Some(format!("{plate:?} covers another"));
+        }
+    }
+    None
+}
+
+#[test]
+fn an_edge_that_passes_a_layer_goes_around_what_stands_there() {
+    let boxes = [boxed("a", 4), boxed("b", 200), boxed("c", 4)];
+    let map = layout(&boxes, &[arc("a", "b"), arc("b", "c"), arc("a", "c")]);
+    assert_eq!(hit(&map), None);
+    let long = map
+        .arcs
+        .iter()
+        .find(|one| one.from == "a" && one.to == "c")
+        .unwrap();
+    let b = find(&map, "b");
+    assert!(
+        points(long)
+            .iter()
+            .any(|(_, y)| *y < f64::from(b.y) || *y > f64::from(b.y + b.height))
+    );
+}
+
+#[test]
+fn words_have_the_middle_of_their_edge_or_no_place() {
+    let boxes = [boxed("a", 4), boxed("b", 4)];
+    let map = layout(&boxes, &[arc("a", "b")]);
+    let at = labels(&map, &[(0, 40), (0, 40), (0, 400), (7, 10)]);
+    let middle = halfway(&map.arcs[0].curve).unwrap();
+    assert!(at[0].unwrap().x.abs_diff(middle.x) <= 8);
+    assert_eq!(at[1..], [None, None, None], "taken, too wide, no such edge");
+}
+
 proptest! {
+    #[test]
+    fn no_edge_comes_near_a_box_that_is_not_its_own((boxes, arcs) in any_map()) {
+        let map = layout(&boxes, &arcs);
+        let pairs: std::collections::BTreeSet<_> = arcs.iter().filter(|a| a.from != a.to).map(|a| (&a.from, &a.to)).collect();
+        prop_assert_eq!(map.arcs.len(), pairs.len());
+        prop_assert_eq!(hit(&map), None);
+        // As it is drawn from then on.
+        prop_assert_eq!(hit(&layout(&kept(&boxes, &map), &arcs)), None);
+        prop_assert_eq!(covered(&map, 90), None);
+    }
+
+    #[test]
+    fn wherever_boxes_stand_edges_go_around_them((boxes, arcs) in any_map(), at in prop::collection::vec((-500_i32..500, -500_i32..500), 14)) {
+        let placed: Vec<BoxIn> = boxes.into_iter().zip(at).map(|(b, (x, y))| BoxIn {
+            position: (x % 3 != 0).then_some(Position { x, y }), ..b
+        }).collect();
+        let map = layout(&placed, &arcs);
+        let pairs: std::collections::BTreeSet<_> = arcs.iter().filter(|a| a.from != a.to).map(|a| (&a.from, &a.to)).collect();
+        prop_assert_eq!(map.arcs.len(), pairs.len());
+        prop_assert_eq!(hit(&map), None);
+        prop_assert_eq!(covered(&map, 60), None);
+    }
+
     #[test]
     fn no_boxes_overlap_and_all_is_inside((boxes, arcs) in any_map()) {
         let map = layout(&boxes, &arcs);
@@ -259,7 +387,7 @@ proptest! {
         let map = layout(&boxes, &forward);
         for one in &map.arcs {
             prop_assert!(!one.is_back, "{one:?}");
-            prop_assert!(one.curve[0] < one.curve[6]);
+            prop_assert!(one.curve[0].x < one.curve[one.curve.len() - 1].x);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::format;
 use app::topology::view::{MapBox, MapEdge};
 use domain::fleet::Status;
-use domain::topology::layout::{ArcOut, Layout};
+use domain::topology::layout::{Layout, Position, halfway, labels};
 use domain::topology::{ClusterEdge, EdgeState, WidthBy, sum_of_rates, trouble};
 
 use super::super::model::{CLIENTS, Model, SERVICES, folded};
@@ -128,7 +128,7 @@ pub(super) fn draw(
 ) -> (Vec<MapEdge>, WidthBy) {
     let bundles = bundles(model);
     let by = width_by(bundles.values());
-    let labels: BTreeMap<&str, &MapBox> = boxes.iter().map(|b| (b.key.as_str(), b)).collect();
+    let names: BTreeMap<&str, &MapBox> = boxes.iter().map(|b| (b.key.as_str(), b)).collect();
     let connections = |bundle: &Bundle<'_>| u64::from(bundle.connections().unwrap_or(0));
     let rate = |bundle: &Bundle<'_>| bundle.bytes_per_s().unwrap_or(0);
     let all: u64 = bundles.values().map(connections).sum();
@@ -136,7 +136,7 @@ pub(super) fn draw(
     let is_small = |part: u64, all: u64| part.saturating_mul(SMALL_SHARE) < all;
     let mut hidden = 0;
     let mut edges = Vec::new();
-    for arc in &layout.arcs {
+    for (number, arc) in layout.arcs.iter().enumerate() {
         let Some(bundle) = bundles.get(&(arc.from.as_str(), arc.to.as_str())) else {
             continue;
         };
@@ -146,7 +146,7 @@ pub(super) fn draw(
             hidden += 1;
             continue;
         }
-        edges.push(one(arc, bundle, &labels, focus, by));
+        edges.push((number, one(layout, number, bundle, &names, focus, by)));
     }
     if hidden > 0 {
         let of_what = match by {
@@ -157,37 +157,105 @@ pub(super) fn draw(
             "{hidden} edges with less than 1 % of {of_what} are hidden."
         ));
     }
+    say(layout, &mut edges);
+    let mut edges: Vec<MapEdge> = edges.into_iter().map(|(_, edge)| edge).collect();
     // Faults above the rest.
     edges.sort_by_key(|edge| (edge.trouble.is_some(), edge.from.clone(), edge.to.clone()));
     (edges, by)
 }
 
+/// Signs of faults and words of chosen edges stand where there is room for them, signs first.
+fn say(layout: &Layout, edges: &mut [(usize, MapEdge)]) {
+    const SIGN: i32 = 16;
+    let signs = edges.iter().filter(|(_, edge)| edge.trouble.is_some());
+    let mut wanted: Vec<(usize, i32)> = signs.map(|(number, _)| (*number, SIGN)).collect();
+    let signs = wanted.len();
+    let chosen = edges.iter().filter(|(_, edge)| edge.is_selected);
+    wanted.extend(chosen.map(|(number, edge)| (*number, width_of(&edge.short))));
+    let places = labels(layout, &wanted);
+    for (at, ((number, _), place)) in wanted.iter().zip(places).enumerate() {
+        let Some((_, edge)) = edges.iter_mut().find(|(of, _)| of == number) else {
+            continue;
+        };
+        match place.map(|place| (place.x, place.y)) {
+            Some(place) if at < signs => edge.middle = place,
+            place if at >= signs => edge.short_at = place,
+            _ => {}
+        }
+    }
+}
+
+/// Of words on the map, with their halo.
+fn width_of(words: &str) -> i32 {
+    const LETTER: i32 = 7;
+    words.chars().count() as i32 * LETTER + 12
+}
+
+/// As a path says it: level lines are short.
+fn path(curve: &[Position]) -> String {
+    let Some((start, parts)) = curve.split_first() else {
+        return String::new();
+    };
+    let mut text = format!("M{} {}", start.x, start.y);
+    let mut y = start.y;
+    for part in parts.chunks(3) {
+        let [a, b, to] = part else { continue };
+        if a.y == y && to.y == y {
+            text.push_str(&format!("H{}", to.x));
+        } else {
+            text.push_str(&format!(
+                "C{} {} {} {} {} {}",
+                a.x, a.y, b.x, b.y, to.x, to.y
+            ));
+        }
+        y = to.y;
+    }
+    text
+}
+
 /// One edge between two boxes.
 pub(super) fn one(
-    arc: &ArcOut,
+    layout: &Layout,
+    number: usize,
     bundle: &Bundle<'_>,
     boxes: &BTreeMap<&str, &MapBox>,
     focus: &str,
     by: WidthBy,
 ) -> MapEdge {
-    let label = |key: &str| boxes.get(key).map_or(key, |b| b.label.as_str()).to_owned();
+    let name = |key: &str| boxes.get(key).map_or(key, |b| b.label.as_str()).to_owned();
     let is_far = |key: &str| boxes.get(key).is_some_and(|b| b.is_dimmed);
+    let (from, to, is_back, curve) =
+        layout
+            .arcs
+            .get(number)
+            .map_or(("", "", false, &[][..]), |arc| {
+                (
+                    arc.from.as_str(),
+                    arc.to.as_str(),
+                    arc.is_back,
+                    arc.curve.as_slice(),
+                )
+            });
+    let label = format!("{} → {}: {}", name(from), name(to), bundle.words());
+    // What is said of it when it is pointed at does not leave the drawing.
+    let half = width_of(&label) / 2;
+    let middle = halfway(curve).map_or((0, 0), |at| {
+        let (left, right) = (layout.left + half, layout.left + layout.width - half);
+        (at.x.clamp(left.min(right), right.max(left)), at.y)
+    });
     MapEdge {
-        from: arc.from.clone(),
-        to: arc.to.clone(),
-        label: format!(
-            "{} → {}: {}",
-            label(&arc.from),
-            label(&arc.to),
-            bundle.words()
-        ),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        label,
         short: bundle.short(),
-        curve: arc.curve,
+        path: path(curve),
+        middle,
+        short_at: None,
         width_step: by.step(bundle.connections(), bundle.bytes_per_s()),
         state: bundle.state(),
         trouble: bundle.trouble(),
-        is_selected: arc.from == focus || arc.to == focus,
-        is_back: arc.is_back,
-        is_dimmed: is_far(&arc.from) || is_far(&arc.to),
+        is_selected: from == focus || to == focus,
+        is_back,
+        is_dimmed: is_far(from) || is_far(to),
     }
 }

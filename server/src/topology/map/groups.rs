@@ -180,9 +180,10 @@ pub(super) fn draw(model: &Model, group: &Group, page: &mut TopologyPage, notes:
     page.edges = layout
         .arcs
         .iter()
-        .filter_map(|arc| {
+        .enumerate()
+        .filter_map(|(number, arc)| {
             let bundle = bundles.get(&(arc.from.as_str(), arc.to.as_str()))?;
-            Some(edges::one(arc, bundle, &labels, "", by))
+            Some(edges::one(&layout, number, bundle, &labels, "", by))
         })
         .collect();
     page.area = area(&layout);
