@@ -3,8 +3,8 @@
 //! In this order: the same four numbers (client address and port, server address and port) on one host; the same four
 //! numbers on two hosts; the same client address and port alone, where address translation changed the other end; a
 //! listener of exactly one host at the address and port that was called; calls that fail, the listener that was known
-//! there. What then is left is a peer outside of the fleet, named by its address. An address alone never makes a link: addresses are reused, and every host has the same
-//! ones inside.
+//! there. What then is left is a peer outside of the fleet, named by its address, unless that was a silent host's: of those
+//! nothing is said. An address alone never makes a link: addresses are reused, and every host has the same ones inside.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ const PEERS_MAX: usize = 5;
 pub struct HostView<'a> {
     /// Its number.
     pub host_no: i64,
-    /// Does it report? A silent host proves nothing: its address may be another's by now.
+    /// Does it report? A silent host proves no link: its address may be another's by now.
     pub is_seen: bool,
     /// When its connections last were known to be these: when the list was taken or, for a list that has not changed
     /// since, the last report.
@@ -171,7 +171,7 @@ pub struct Matches {
     /// By key, each once.
     pub links: Vec<Link>,
     /// Connections that a host tells and that are in no link: their other end is in the fleet but does not show them
-    /// (they have just ended), or it cannot be told which of several hosts it is.
+    /// (they have just ended, or it is silent), or it cannot be told which of several hosts it is.
     pub unmatched: u64,
 }
 
@@ -398,7 +398,7 @@ impl<'a> Matching<'a> {
             (Side::Fleet(end), Evidence::Listener, known_at_ms)
         } else if let Some(end) = self.gone_end(h, target, flow, &from) {
             (Side::Fleet(end), Evidence::Gone, host.known_at_ms)
-        } else if is_own {
+        } else if is_own || self.is_of_silent(flow.peer) {
             self.unmatched += u64::from(flow.connections);
             return;
         } else {
@@ -458,8 +458,9 @@ impl<'a> Matching<'a> {
                 if self.taken.contains_key(&(h, f)) {
                     continue;
                 }
-                // Our own hosts say themselves whom they call; what they do not say has just ended.
-                if flow.peer.is_loopback() || self.holders.contains_key(&flow.peer) {
+                // Our own hosts say themselves whom they call; what they do not say has just ended, or they are silent.
+                let is_ours = self.holders.contains_key(&flow.peer);
+                if flow.peer.is_loopback() || is_ours || self.is_of_silent(flow.peer) {
                     self.unmatched += u64::from(flow.connections);
                     continue;
                 }
@@ -492,6 +493,14 @@ impl<'a> Matching<'a> {
     fn accepting_end(&self, at: FlowAt) -> Option<(End, u16, i64)> {
         let (host, flow) = self.flow(at)?;
         Some((accepting_end_of(host, flow), flow.port, host.known_at_ms))
+    }
+
+    /// Was this address a silent host's when it was last heard, and is it nobody's that we see? Then it is no peer outside,
+    /// however long the host is silent; its edges that are known grow old on its cluster.
+    fn is_of_silent(&self, address: IpAddr) -> bool {
+        !is_of_one_host_only(address)
+            && !self.holders.contains_key(&address)
+            && self.silent_holders.contains_key(&address)
     }
 
     /// Is this address this host's, and no other's that we see?

@@ -230,11 +230,6 @@ fn one_end_is_enough_where_exactly_one_host_listens() {
             "1/app > 10.0.0.2 :80 x1 one end",
         ),
         (
-            "the host is silent: the address may be another's by now",
-            vec![app(), web().listens("0.0.0.0", 80, "web").silent()],
-            "1/app > 10.0.0.2 :80 x1 one end",
-        ),
-        (
             "two hosts have the address",
             vec![
                 app(),
@@ -264,7 +259,7 @@ fn what_is_known_of_an_hour_ago_proves_nothing() {
     let app = host(1, &["10.0.0.1"]).opens("app", "10.0.0.1", "10.0.0.2", 80, &[40_000]);
     let mut web = host(2, &["10.0.0.2"]).listens("0.0.0.0", 80, "web");
     web.known_at_ms = NOW - 3_600_000;
-    assert_eq!(told(&[app, web]), ["1/app > 10.0.0.2 :80 x1 one end"]);
+    assert_eq!(told(&[app, web]), Vec::<String>::new());
 }
 
 #[test]
@@ -426,6 +421,32 @@ fn what_a_host_of_ours_accepts_from_another_is_said_by_the_other_or_not_at_all()
 }
 
 #[test]
+fn the_addresses_of_a_silent_host_are_no_peers_outside() {
+    let app = || host(1, &["10.0.0.1"]).opens("app", "10.0.0.1", "10.0.0.2", 80, &[40_000]);
+    let web = |no| {
+        host(no, &["10.0.0.2"])
+            .listens("0.0.0.0", 80, "web")
+            .silent()
+    };
+    let accepting = || host(1, &["10.0.0.1"]).accepts("app", "10.0.0.1", "10.0.0.2", 81, &[40_001]);
+    for (what, fleet) in [
+        (
+            "it is called, and no edge is known: the address may be another's by now",
+            vec![app(), web(2)],
+        ),
+        ("two of them had the address", vec![app(), web(2), web(3)]),
+        ("it calls", vec![accepting(), web(2)]),
+    ] {
+        let matches = run(&fleet);
+        assert_eq!((matches.links, matches.unmatched), (vec![], 1), "{what}");
+    }
+    // Of what is inside of every host nothing is known.
+    let inside = host(2, &["172.17.0.2"]).silent();
+    let app = host(1, &["10.0.0.1"]).opens("app", "10.0.0.1", "172.17.0.2", 80, &[40_000]);
+    assert_eq!(told(&[app, inside]), ["1/app > 172.17.0.2 :80 x1 one end"]);
+}
+
+#[test]
 fn a_rate_is_counted_once_and_told_by_those_who_call() {
     let app = |from: &str, ports: &[u16]| {
         host(1, &["10.0.0.1"]).opens(from, "10.0.0.1", "10.0.0.2", 80, ports)
@@ -570,20 +591,8 @@ fn calls_to_a_listener_that_is_gone_fail_on_the_edge_that_is_known() {
             "1/app > 2/db :5432 x2 gone".to_owned(),
         ),
         (
-            "the host is silent, and no edge is known: the address may be another's by now",
-            vec![app(2, 0), gone().silent()],
-            vec![],
-            outside(2),
-        ),
-        (
             "a silent host had the address, another has it now",
             vec![app(2, 2), gone().silent(), host(3, &["10.0.0.2"])],
-            known(),
-            outside(2),
-        ),
-        (
-            "two silent hosts had the address",
-            vec![app(2, 2), gone().silent(), host(3, &["10.0.0.2"]).silent()],
             known(),
             outside(2),
         ),
