@@ -81,6 +81,15 @@ pub fn civil(at: Timestamp) -> Civil {
     }
 }
 
+/// Less than this between two clocks is the way of a message, and would only make an instant tremble.
+const SKEW_MS_MIN: u64 = 5_000;
+
+/// An instant that a host told by its own clock, which is ahead of ours by `skew_ms`, where that was measured.
+pub fn on_our_clock(at_ms: i64, skew_ms: Option<i64>) -> i64 {
+    let skew_ms = skew_ms.filter(|skew_ms| skew_ms.unsigned_abs() >= SKEW_MS_MIN);
+    at_ms.saturating_sub(skew_ms.unwrap_or(0))
+}
+
 /// `2026-11-22 03:12:07 UTC`
 pub fn format_utc(at: Timestamp) -> String {
     let c = civil(at);
@@ -190,6 +199,20 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, DurationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_wrong_clock_told_is_put_on_ours_and_a_right_one_is_believed() {
+        let ten_years_ms = 10 * 365 * 86_400_000;
+        for (told_ms, skew_ms, ours_ms) in [
+            (1_000 + ten_years_ms, Some(ten_years_ms), 1_000),
+            (1_000, Some(-60_000), 61_000),
+            (1_000, Some(300), 1_000),
+            (1_000, None, 1_000),
+            (i64::MIN, Some(ten_years_ms), i64::MIN),
+        ] {
+            assert_eq!(on_our_clock(told_ms, skew_ms), ours_ms, "{told_ms}");
+        }
+    }
 
     #[test]
     fn known_instants_are_written_as_calendars_do() {

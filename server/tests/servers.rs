@@ -89,6 +89,27 @@ async fn send(site: &Site, agent: &mut TestAgent, record: Record) {
 }
 
 #[tokio::test]
+async fn what_a_host_with_a_wrong_clock_tells_of_a_start_is_shown_on_our_clock() {
+    let site = site().await;
+    let mut agent = site.agent(1).await;
+    // This host believes that it is 1970, and its server was started an hour before.
+    let server = Server {
+        started_at_s: Some(-3_600),
+        ..tomcat()
+    };
+    let record = told(&mut agent, vec![server]);
+    send(&site, &mut agent, record).await;
+    let node = server_node(&site).await;
+    let started_ms = site.ops.clock.now().0 - 3_600_000;
+    assert_eq!(node["started_at_ms"], started_ms);
+    let cookie = site.sign_in_as(Role::Viewer).await;
+    let page = format!("/nodes/{}", node["id"].as_str().unwrap());
+    let page = site.call("GET", &page).cookie(&cookie).send().await;
+    let started = domain::time::format_iso(domain::time::Timestamp(started_ms));
+    assert!(page.body.contains(&started), "{started}: {}", page.body);
+}
+
+#[tokio::test]
 async fn a_server_is_a_node_with_its_own_id_values_and_series_and_survives_a_restart_of_ours() {
     let site = site().await;
     let mut agent = site.agent(1).await;

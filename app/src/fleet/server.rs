@@ -41,7 +41,7 @@ pub fn identity(node: &NodeDetail, server: &ServerFacts, now_ms: i64) -> AnyView
         .collect();
     let started = server
         .started_at_ms
-        .map(|at_ms| view! { <li>"started "<Instant at_ms now_ms />" by the host’s clock"</li> });
+        .map(|at_ms| view! { <li>"started "<Instant at_ms now_ms /></li> });
     let copied = [("home", &server.home), ("unit", &server.unit)].map(|(what, text)| {
         text.clone().map(|text| {
             view! { <li>{what}" "<code><bdi>{text.clone()}</bdi></code><CopyButton text=text what=what /></li> }

@@ -54,15 +54,6 @@ pub struct Node {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-/// Less than this between two clocks is the way of a report, and would only make an instant tremble.
-const SKEW_MS_MIN: u64 = 5_000;
-
-/// An instant that a host told by its own clock.
-fn on_our_clock(at_ms: i64, skew_ms: Option<i64>) -> i64 {
-    let skew_ms = skew_ms.filter(|skew_ms| skew_ms.unsigned_abs() >= SKEW_MS_MIN);
-    at_ms.saturating_sub(skew_ms.unwrap_or(0))
-}
-
 fn node(host: &HostLive, server: Option<&Arc<ServerRecord>>, row: NodeRow) -> Node {
     let facts = host.facts.as_ref();
     let (boot_id, started_at_ms) = match server {
@@ -75,7 +66,7 @@ fn node(host: &HostLive, server: Option<&Arc<ServerRecord>>, row: NodeRow) -> No
     Node {
         host_id: host.record.id.clone(),
         boot_id,
-        started_at_ms: started_at_ms.map(|at_ms| on_our_clock(at_ms, host.skew_ms)),
+        started_at_ms: started_at_ms.map(|at_ms| host.on_our_clock(at_ms)),
         id: row.id,
         name: row.name,
         hostname: row.hostname,
@@ -135,21 +126,4 @@ pub async fn find(State(ops): State<Ops>, Path(id): Path<String>) -> Result<Json
     let found = find_node(&ops, &id)?;
     let row = node_row(&found, ops.clock.monotonic());
     Ok(Json(node(&found.host, found.server.as_ref(), row)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_wrong_clock_told_is_put_on_ours_and_a_right_one_is_believed() {
-        let ten_years_ms = 10 * 365 * 86_400_000;
-        assert_eq!(
-            on_our_clock(1_000 + ten_years_ms, Some(ten_years_ms)),
-            1_000
-        );
-        assert_eq!(on_our_clock(1_000, Some(-60_000)), 61_000);
-        assert_eq!(on_our_clock(1_000, Some(300)), 1_000);
-        assert_eq!(on_our_clock(1_000, None), 1_000);
-    }
 }

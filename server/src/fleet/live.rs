@@ -89,6 +89,11 @@ impl HostLive {
         }
     }
 
+    /// An instant that this host told by its own clock.
+    pub fn on_our_clock(&self, at_ms: i64) -> i64 {
+        domain::time::on_our_clock(at_ms, self.skew_ms)
+    }
+
     /// Do we still see it?
     pub fn liveness(&self, now: Monotonic) -> Liveness {
         let seen = Observation {

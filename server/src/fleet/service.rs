@@ -14,7 +14,7 @@ use app::fleet::view::{
 use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
-use domain::fleet::{Admission, Status};
+use domain::fleet::{Admission, Facts, ServerFacts, Status};
 use domain::metric::catalogue::Instance;
 use domain::metric::{Metric, SeriesRequest, name_time_before};
 use domain::time::Timestamp;
@@ -161,12 +161,21 @@ pub async fn node_detail(ops: &Ops, role: Role, id: &str) -> Result<NodeDetail, 
         notes,
         now_ms: ops.clock.now().0,
         row: node_row(&node, now),
-        facts: host.facts.clone(),
+        facts: host.facts.clone().map(|facts| Facts {
+            booted_at_ms: facts.booted_at_ms.map(|at_ms| host.on_our_clock(at_ms)),
+            ..facts
+        }),
         collectors: host.record.collectors.clone(),
         latest,
         clock_skew_ms: host.skew_ms,
         enrolled_at_ms: host.record.enrolled_at_ms,
-        server: node.server.as_ref().map(|server| server.facts.clone()),
+        server: node.server.as_ref().map(|server| ServerFacts {
+            started_at_ms: server
+                .facts
+                .started_at_ms
+                .map(|at_ms| host.on_our_clock(at_ms)),
+            ..server.facts.clone()
+        }),
         admission: node.server.as_ref().map(|server| server.admission),
         host_node_id: host.record.node_id.clone(),
         servers: match node.server {
