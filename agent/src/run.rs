@@ -626,7 +626,7 @@ impl Running {
             }
             Refusal::NeedsPerson(words) => {
                 log::error(format!(
-                    "the server does not take this agent's reports ({words}); an administrator decides in the console; trying again every {} min, nothing is deleted here",
+                    "the server does not take this agent's reports ({words}); until somebody acts it is tried again every {} min, and nothing is deleted here",
                     REFUSED_RETRY_MS / 60_000
                 ));
                 self.session = None;

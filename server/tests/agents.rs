@@ -636,6 +636,18 @@ async fn an_agent_of_another_protocol_is_told_which_side_to_update_and_served_on
             detail.contains(&format!("protocol {protocol} ")) && detail.contains(way_out),
             "{detail}"
         );
+        // One that comes anew is told the same, and its token is not used up by that.
+        let token = site.token(|_| {}).await;
+        let refused = site
+            .enroll_by(&token, 9, |request| request.protocol = protocol)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.code(), "protocol_unsupported");
+        assert!(refused.body.contains(way_out), "{}", refused.body);
+        let seed = u8::try_from(protocol).unwrap() + 100;
+        site.enroll_by(&token, seed, |_| {}).await.ok().unwrap();
     }
     for accepted in protocol::OLDEST_ACCEPTED..=protocol::CURRENT {
         agent.protocol = accepted;

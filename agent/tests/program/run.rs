@@ -240,7 +240,7 @@ fn a_revoked_agent_keeps_everything_and_goes_on_trying() {
         .refuse_hello
         .push_back((403, "agent_revoked"));
     let mut running = agent.run();
-    running.wait_log("an administrator decides");
+    running.wait_log("until somebody acts");
     assert!(running.child.try_wait().unwrap().is_none());
     let why = "HTTP 403: as the test wants (agent_revoked) at ";
     let status = agent.output(&["status"]);
@@ -270,6 +270,44 @@ fn a_revoked_agent_keeps_everything_and_goes_on_trying() {
     assert_eq!(status.status.code(), Some(0), "{}", stderr(&status));
     let doctor = stdout(&agent.output(&["doctor"]));
     assert!(doctor.contains("it has taken reports since"), "{doctor}");
+}
+
+#[test]
+fn a_server_of_another_protocol_is_told_from_one_that_is_away_and_gets_everything_once_it_is_not() {
+    let server = FakeServer::start();
+    let agent = Agent::enrolled_with(&server);
+    std::fs::write(agent.path("agent.toml"), "interval = \"1s\"\n").unwrap();
+    // Its next version does not know ours any more, nor the session of before.
+    server.state().forget_session();
+    server
+        .state()
+        .refuse_hello
+        .extend([(422, "protocol_unsupported"); 2]);
+    let mut running = agent.run();
+    running.wait_log("until somebody acts");
+    let status = agent.output(&["status"]);
+    assert_eq!(status.status.code(), Some(1));
+    assert!(
+        stdout(&status).contains("(protocol_unsupported)"),
+        "{}",
+        stdout(&status)
+    );
+    let waiting = || -> u64 {
+        let status = agent.output(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        status["spool_records"].as_u64().unwrap()
+    };
+    crate::support::until("records to wait", || waiting() >= 3);
+    running.signal(Signal::SIGHUP);
+    crate::support::until("it to be tried again", || {
+        server.state().refuse_hello.is_empty()
+    });
+    // One side was updated.
+    running.signal(Signal::SIGHUP);
+    running.wait_ready();
+    assert_eq!(running.stop(), Some(0));
+    assert!(server.state().records.len() > 3);
+    assert_all_of_it(&server);
 }
 
 #[test]

@@ -498,6 +498,17 @@ impl Drop for Running {
     }
 }
 
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("waited in vain for {what}");
+}
+
 /// Writes down that a test could not run here, where the runner reads it.
 pub fn skipped(test: &str, reason: &str) {
     eprintln!("{test}: {reason}");

@@ -64,19 +64,34 @@ impl Site {
         hostname: &str,
         replace: Option<String>,
     ) -> Result<TestAgent, Answer> {
+        let hostname = hostname.to_owned();
+        self.enroll_by(token, seed, |request| {
+            (request.hostname, request.replace) = (hostname, replace);
+        })
+        .await
+    }
+
+    /// With a request that is changed before it is signed.
+    pub async fn enroll_by(
+        &self,
+        token: &EnrollmentToken,
+        seed: u8,
+        change: impl FnOnce(&mut EnrollRequest),
+    ) -> Result<TestAgent, Answer> {
         let server_key = self.ops.server_key.public();
         assert_eq!(fingerprint(&server_key), token.server_fingerprint);
         let key = PrivateKey::from_seed([seed; 32]);
-        let request = EnrollRequest {
+        let mut request = EnrollRequest {
             protocol: protocol::CURRENT,
             token_id: token.id,
             agent_key: key.public(),
-            hostname: hostname.to_owned(),
+            hostname: format!("host-{seed}"),
             agent_version: "0.1.0".to_owned(),
-            replace,
+            replace: None,
             interval_s: 10,
             name: None,
         };
+        change(&mut request);
         let body = handshake::enroll_request(token, &key, &server_key, &request);
         let answer = self
             .call("POST", PATH_ENROLL)
