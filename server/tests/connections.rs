@@ -101,3 +101,36 @@ fn descriptors_are_left_for_local_commands_when_all_places_are_taken() {
     });
     assert!(found, "places are given back");
 }
+
+#[test]
+fn a_body_that_does_not_come_is_answered_with_when_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), "127.0.0.1:0");
+    let late = |path: &str, kind: &str| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {0}\r\norigin: {1}\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n\r\nuser=a",
+            server.listen(),
+            server.url
+        );
+        connect(&server, &head)
+    };
+    let program = late("/agent/v1/hello", "application/cbor");
+    let person = late("/login", "application/x-www-form-urlencoded");
+    for (mut stream, kind) in [
+        (program, "content-type: application/problem+json"),
+        (person, "content-type: text/plain"),
+    ] {
+        let mut answer = Vec::new();
+        let mut part = [0; 4096];
+        while !String::from_utf8_lossy(&answer).contains("took too long") {
+            let read = stream.read(&mut part).unwrap();
+            assert!(read > 0, "closed: {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&part[..read]);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        for part in ["\r\nretry-after: 5\r\n", kind] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    }
+}

@@ -317,6 +317,33 @@ async fn the_openapi_document_describes_every_route_for_programs() {
             );
         }
     }
+    let mut refusals = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                if !status.starts_with(['4', '5']) {
+                    continue;
+                }
+                let content = response["content"].as_object();
+                let kinds: Vec<&str> = content
+                    .into_iter()
+                    .flat_map(|content| content.keys().map(String::as_str))
+                    .collect();
+                assert_eq!(
+                    kinds,
+                    ["application/problem+json"],
+                    "{method} {path} {status}"
+                );
+                let schema = &response["content"]["application/problem+json"]["schema"];
+                assert_eq!(
+                    schema["$ref"], "#/components/schemas/Problem",
+                    "{method} {path} {status}"
+                );
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 50, "{refusals}");
 }
 
 /// Keeps the helper's fields in use in every test binary that includes it.

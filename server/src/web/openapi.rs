@@ -74,6 +74,17 @@ impl utoipa::Modify for Operations {
                 let responses = &mut operation.responses.responses;
                 responses.insert(status.to_owned(), RefOr::T(response.build()));
             }
+            // The handlers say which refusals they have, and as what all refusals come is said once, here.
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && status.starts_with(['4', '5'])
+                    && let Some(content) = response.content.swap_remove("application/json")
+                {
+                    response
+                        .content
+                        .insert("application/problem+json".to_owned(), content);
+                }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use protocol::http::HEADER_AUTH;
 use serde::Deserialize;
 
@@ -34,7 +34,7 @@ struct Field {
 }
 
 /// Makes a problem document of a refusal by the framework: a path or a body that cannot be read, a request that took too
-/// long. What an agent can verify stays as it is.
+/// long. What an agent can verify stays as it is. Whoever else took too long is told in plain words.
 pub async fn for_programs(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_program = ["/api/", "/agent/"]
@@ -45,14 +45,23 @@ pub async fn for_programs(request: Request, next: Next) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let is_refusal = status.is_client_error() || status.is_server_error();
-    if !(is_program && is_bare && is_refusal) || response.headers().contains_key(HEADER_AUTH) {
+    if !(is_bare && is_refusal) || response.headers().contains_key(HEADER_AUTH) {
         return response;
+    }
+    if !is_program {
+        return match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let retry_after = [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())];
+                (status, retry_after, too_long()).into_response()
+            }
+            _ => response,
+        };
     }
     let (mut parts, body) = response.into_parts();
     let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
     let said = domain::text::clean_label(&String::from_utf8_lossy(&bytes));
     let detail = if status == StatusCode::SERVICE_UNAVAILABLE && said.is_empty() {
-        format!("the request took too long; try again in {RETRY_AFTER_S} s")
+        too_long()
     } else if said.is_empty() {
         status.canonical_reason().unwrap_or("refused").to_owned()
     } else {
@@ -74,6 +83,10 @@ pub async fn for_programs(request: Request, next: Next) -> Response {
         .headers
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Response::from_parts(parts, Body::from(problem.unwrap_or_default()))
+}
+
+fn too_long() -> String {
+    format!("the request took too long; try again in {RETRY_AFTER_S} s")
 }
 
 /// Turns a problem document into a page where a browser asked for one.
