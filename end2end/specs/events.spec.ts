@@ -30,7 +30,7 @@ test("kinds, objects, actors and ranges are the address", async ({ page }) => {
   await expect(page.locator(".event-line").first()).toBeVisible();
 });
 
-test("every line leads somewhere, and a young log is more than one bar", async ({ page }) => {
+test("every line leads somewhere, and a young log is drawn from its beginning", async ({ page }) => {
   await page.goto(`${site.url}/events`);
   const lines = await page.locator(".event-line").count();
   await expect(page.locator(".event-subject a")).toHaveCount(lines);
@@ -38,8 +38,8 @@ test("every line leads somewhere, and a young log is more than one bar", async (
   await expect(page).toHaveURL(`${site.url}/events?object=${"admin"}&range=1y`);
   await expect(page.locator(".event-line").first()).toContainText("admin");
   await page.goto(`${site.url}/events`);
-  await expect(page.locator(".histogram-words")).toContainText("last 7 days, nothing before");
-  expect(await page.locator(".histogram rect.bar").count()).toBeGreaterThan(1);
+  // Of seven days whose last minutes hold everything, those are drawn.
+  await expect(page.locator(".histogram-words")).toHaveText(/last 7 days, nothing before .*; one bar is \d+\ss$/);
 });
 
 test("what is new is counted and moves nothing", async ({ page }) => {

@@ -67,6 +67,33 @@ test.describe("two nodes", () => {
     });
   });
 
+  test.describe("on a phone", () => {
+    test.use({ viewport: { width: 360, height: 640 }, hasTouch: true });
+
+    test("nodes come first, filters and heads when they are asked for; a card opens wherever it is touched", async ({ page }) => {
+      await page.goto(`${site.url}/nodes?sort=name`);
+      await whenAlive(page);
+      const card = page.locator("tbody tr").first();
+      // Above the navigation, without scrolling.
+      const box = await card.boundingBox();
+      expect(box && box.y + box.height).toBeLessThan(560);
+      const menu = page.locator("summary").filter({ hasText: "Cluster" });
+      await expect(menu).toBeHidden();
+      await page.getByText("Filters and order").click();
+      await expect(menu).toBeVisible();
+      await expect(page.getByRole("columnheader", { name: "Memory" })).toBeVisible();
+      await page.getByText("Filters and order").click();
+      const small = await page.locator("main :is(a, button, summary, input[type=search]):visible").evaluateAll((controls) =>
+        controls.filter((one) => !one.matches(".node-link") && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML.slice(0, 120)),
+      );
+      expect(small).toEqual([]);
+      // The name reaches over the whole card, the box does not open it.
+      await page.getByRole("checkbox", { name: "Select alpha" }).check();
+      await card.locator('[data-column="cpu"]').click({ force: true });
+      await expect(page.getByRole("heading", { name: "alpha", level: 1 })).toBeVisible();
+    });
+  });
+
   test("its head names the columns", async ({ page }) => {
     await page.goto(`${site.url}/nodes`);
     await expect(page.getByRole("table").locator("thead")).toMatchAriaSnapshot(`
@@ -151,6 +178,7 @@ test.describe("two nodes", () => {
   test("what an address says that means nothing is noted", async ({ page }) => {
     await page.goto(`${site.url}/nodes?sort=colour&per=7&unknown=1`);
     await expect(page.getByText("there is no column `colour` to sort by")).toBeVisible();
+    await expect(page.getByText("there are no pages of 7 rows")).toBeVisible();
     await expect(names(page)).toHaveCount(2);
   });
 

@@ -79,6 +79,18 @@ test("actions press what stands on the page, and what is not there is not offere
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
 });
 
+test("what is chosen by arrows is in sight", async ({ page }) => {
+  await page.goto(`${site.url}/`);
+  await whenAlive(page);
+  await page.keyboard.press("Control+k");
+  const options = page.getByRole("option");
+  await expect(options.first()).toBeVisible();
+  // From the first to the last of a list that is longer than its room.
+  await page.keyboard.press("ArrowUp");
+  await expect(options.last()).toHaveAttribute("aria-selected", "true");
+  await expect(options.last()).toBeInViewport({ ratio: 1 });
+});
+
 test("what was seen lately is offered first", async ({ page }) => {
   await page.goto(`${site.url}/nodes`);
   await whenAlive(page);

@@ -9,7 +9,7 @@ use super::parts::{below_since, nodes_of, status_badge, version_words};
 use super::query::COLUMNS;
 use super::view::{ClusterSummary, ClustersPage, ClustersQuery};
 use crate::codec::page_data;
-use crate::fleet::filter::{FilterParts, filter_chips, filter_form, filter_problem};
+use crate::fleet::filter::{FilterParts, filter_chips, filter_form, filter_problem, more};
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 use crate::page::{Followed, follow, followed};
 use crate::ui::{EmptyState, Icon, Meter, PageHeader, StatusPill, tab_stop};
@@ -75,6 +75,7 @@ fn page(query: &ClustersQuery, page: &ClustersPage) -> AnyView {
         {filter_problem(page.filter_error.as_ref(), "All clusters", |q| query.with_q(q).url())}
         {filter_chips(&page.chips, |q| query.with_q(q).url())}
         {pills(query, page)}
+        {more("Order")}
         {notes}
         {if page.rows.is_empty() { nothing_matches(query, page) } else { table(query, page) }}
     }

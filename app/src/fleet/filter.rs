@@ -101,6 +101,13 @@ pub fn filter_problem(
     )
 }
 
+/// On phones opens what stands below it, tools and heads that sort: there rows come first. Elsewhere it is not seen, and they
+/// are always there.
+pub fn more(words: &'static str) -> AnyView {
+    view! { <details class="list-more"><summary class="button"><Icon name="chevron-down" />{words}</summary></details> }
+        .into_any()
+}
+
 /// Each term with a way to take it out.
 pub fn filter_chips(chips: &[Chip], url: impl Fn(&str) -> String) -> Option<AnyView> {
     if chips.is_empty() {

@@ -40,9 +40,7 @@ impl NodesQuery {
         Self {
             q: [text("q").as_str(), &status].join(" ").trim().to_owned(),
             sort: text("sort"),
-            per: number("per")
-                .filter(|per| PER_CHOICES.contains(per))
-                .unwrap_or(PER_DEFAULT),
+            per: number("per").unwrap_or(PER_DEFAULT),
             page: number("page").unwrap_or(1).max(1),
             cols: text("cols"),
             view: text("view"),
@@ -66,7 +64,7 @@ impl NodesQuery {
 
     /// The parameters that say this; defaults are left out.
     fn pairs(&self) -> [(&'static str, String); 6] {
-        let per = if self.per == PER_DEFAULT || self.per == 0 {
+        let per = if self.per == PER_DEFAULT || !PER_CHOICES.contains(&self.per) {
             String::new()
         } else {
             self.per.to_string()

@@ -27,6 +27,10 @@ pub struct PaletteState {
     hits: RwSignal<Vec<Hit>>,
     chosen: RwSignal<usize>,
     recent: StoredValue<Vec<Hit>>,
+    /// What `hits` are the answer to.
+    answered: StoredValue<String>,
+    /// Enter was pressed before the answer came: hands are quicker than lines.
+    is_entered: StoredValue<bool>,
 }
 
 impl Default for PaletteState {
@@ -45,6 +49,8 @@ impl PaletteState {
             hits: RwSignal::new(Vec::new()),
             chosen: RwSignal::new(0),
             recent: StoredValue::new(Vec::new()),
+            answered: StoredValue::new(String::new()),
+            is_entered: StoredValue::new(false),
         }
     }
 
@@ -126,6 +132,7 @@ impl PaletteState {
     fn typed(self, q: String) {
         self.q.set(q.clone());
         self.chosen.set(0);
+        self.is_entered.set_value(false);
         set_timeout(
             move || {
                 if self.q.with_untracked(|now| *now == q) {
@@ -142,7 +149,9 @@ impl PaletteState {
             if let Ok(hits) = api::search(q.clone()).await
                 && self.q.try_with_untracked(|now| *now == q) == Some(true)
             {
-                self.hits.set(self.offered(&q, hits));
+                let hits = self.offered(&q, hits);
+                self.answered.set_value(q);
+                self.hits.set(hits);
             }
         });
     }
@@ -152,6 +161,12 @@ impl PaletteState {
         if count > 0 {
             self.chosen
                 .update(|at| *at = at.saturating_add(count).saturating_add_signed(by) % count);
+            let row = document().get_element_by_id(&option_id(self.chosen.get_untracked()));
+            if let Some(row) = row {
+                let nearest = web_sys::ScrollIntoViewOptions::new();
+                nearest.set_block(web_sys::ScrollLogicalPosition::Nearest);
+                row.scroll_into_view_with_scroll_into_view_options(&nearest);
+            }
         }
     }
 }
@@ -177,26 +192,45 @@ pub fn Palette() -> impl IntoView {
         None if hit.kind == HitKind::Help => state.fill(hit.label.clone()),
         None => go(&hit.href),
     };
-    let do_chosen = do_it.clone();
+    let do_first = do_it.clone();
+    let do_chosen = move |in_new_tab: bool| {
+        let hit = state
+            .hits
+            .with_untracked(|hits| hits.get(state.chosen.get_untracked()).cloned());
+        let hit = hit.unwrap_or_else(|| Hit {
+            kind: HitKind::Page,
+            label: String::new(),
+            detail: String::new(),
+            href: url::with_query("/search", &[("q", &state.q.get_untracked())]),
+            status: None,
+        });
+        if in_new_tab && hit.control().is_none() {
+            let _opened = window().open_with_url_and_target(&hit.href, "_blank");
+        } else {
+            do_first(&hit);
+        }
+    };
+    let do_entered = do_chosen.clone();
+    Effect::new(move |_| {
+        state.hits.track();
+        if state.is_entered.get_value() {
+            state.is_entered.set_value(false);
+            do_entered(false);
+        }
+    });
     let keydown = move |event: leptos::ev::KeyboardEvent| {
         match event.key().as_str() {
             "ArrowDown" => state.step(1),
             "ArrowUp" => state.step(-1),
             "Enter" => {
-                let hit = state
-                    .hits
-                    .with_untracked(|hits| hits.get(state.chosen.get_untracked()).cloned());
-                let hit = hit.unwrap_or_else(|| Hit {
-                    kind: HitKind::Page,
-                    label: String::new(),
-                    detail: String::new(),
-                    href: url::with_query("/search", &[("q", &state.q.get_untracked())]),
-                    status: None,
-                });
-                if (event.ctrl_key() || event.meta_key()) && hit.control().is_none() {
-                    let _opened = window().open_with_url_and_target(&hit.href, "_blank");
+                let in_new_tab = event.ctrl_key() || event.meta_key();
+                let is_answered = state
+                    .answered
+                    .with_value(|of| state.q.with_untracked(|q| of == q));
+                if is_answered {
+                    do_chosen(in_new_tab);
                 } else {
-                    do_chosen(&hit);
+                    state.is_entered.set_value(true);
                 }
             }
             _ => return,

@@ -77,19 +77,19 @@ const PLACES: &[(HitKind, &str, &str, &str, Option<Action>)] = &[
     ),
     (
         HitKind::Page,
+        "Nodes",
+        "hosts machines list",
+        "/nodes",
+        None,
+    ),
+    (
+        HitKind::Page,
         "Events",
         "log audit history what changed",
         "/events",
         None,
     ),
     (HitKind::Page, "Wallboard", "tv screen noc", "/wall", None),
-    (
-        HitKind::Page,
-        "Nodes",
-        "hosts machines list",
-        "/nodes",
-        None,
-    ),
     (
         HitKind::Page,
         "Nodes with a problem: critical",

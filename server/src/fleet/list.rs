@@ -242,6 +242,13 @@ pub fn listed(ops: &Ops, query: &NodesQuery) -> Listed {
             shown(&query.view)
         ));
     }
+    // Nothing is asked for where it is 0: only pages ask.
+    if query.per != 0 && !PER_CHOICES.contains(&query.per) {
+        notes.push(format!(
+            "there are no pages of {} rows; choose 25, 100 or 500",
+            query.per
+        ));
+    }
     drop(matcher);
     Listed {
         all,

@@ -16,7 +16,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::api;
-use super::filter::{filter_chips, filter_problem};
+use super::filter::{filter_chips, filter_problem, more};
 use super::query::{PER_CHOICES, PER_DEFAULT};
 use super::view::{LiveTopic, NodesPage, NodesQuery};
 use crate::codec::page_data;
@@ -75,8 +75,7 @@ fn page(page: &NodesPage, now_ms: i64) -> AnyView {
         {filter_problem(page.filter_error.as_ref(), "All nodes", |q| filter::with_q(page, q))}
         {filter_chips(&page.chips, |q| filter::with_q(page, q))}
         {filter::pills(page)}
-        // On phones what follows, and heads that sort, are shown when asked for: rows come first.
-        <details class="list-more"><summary class="button"><Icon name="chevron-down" />"Filter, sort, columns"</summary></details>
+        {more("Filters and order")}
         <div class="list-tools">
             {filter::facets(page)}
             {views::tools(page)}
