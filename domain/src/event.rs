@@ -159,6 +159,27 @@ pub struct Budget {
     left_out: u32,
 }
 
+/// Entries that were left out and are not told of yet: what of a budget must outlive the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// When the stretch began.
+    pub began_at_ms: i64,
+    /// Entries that were written in it.
+    pub told: u32,
+    /// Entries that were not; at least one.
+    pub count: u32,
+}
+
+impl From<LeftOut> for Budget {
+    fn from(kept: LeftOut) -> Self {
+        Self {
+            began_at_ms: Some(kept.began_at_ms),
+            told: kept.told,
+            left_out: kept.count,
+        }
+    }
+}
+
 /// What becomes of a further entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -174,6 +195,16 @@ pub enum Verdict {
 }
 
 impl Budget {
+    /// What is left out and not told yet.
+    pub fn left_out(&self) -> Option<LeftOut> {
+        let kept = self.began_at_ms.map(|began_at_ms| LeftOut {
+            began_at_ms,
+            told: self.told,
+            count: self.left_out,
+        });
+        kept.filter(|kept| kept.count > 0)
+    }
+
     /// Takes a further entry; says what becomes of it, and how many were left out in a stretch that is over now.
     pub fn take(&mut self, now_ms: i64) -> (Verdict, u32) {
         let mut missed = 0;
@@ -309,6 +340,23 @@ mod tests {
         assert_eq!(of(Some(first)), (WEEK_MS - 2 * HOUR_MS, 120_000, 60));
         // A moment ago: never less than a minute.
         assert_eq!(of(Some(WEEK_MS - 5)), (WEEK_MS - 60_000, 1_000, 60));
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_after_a_restart_as_without_one() {
+        let mut budget = Budget::default();
+        for _ in 0..NODE_EVENTS_MAX {
+            budget.take(0);
+            assert_eq!(budget.left_out(), None);
+        }
+        budget.take(1);
+        budget.take(2);
+        let kept = budget.left_out().unwrap();
+        let mut restarted = Budget::from(kept);
+        assert_eq!(restarted, budget);
+        assert_eq!(restarted.take(3), (Verdict::LeaveOut, 0), "no new one");
+        assert_eq!(restarted.take(NODE_EVENTS_MS), (Verdict::Tell, 3));
+        assert_eq!(restarted.left_out(), None, "it is told");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use common::{Site, site};
 use domain::access::Role;
 use protocol::v1::section::{KIND_SERVERS, Section, Server, Servers};
-use server::events::service::changes;
+use server::events::service::{Names, changes};
 use server::events::store::Scope;
 use server::events::{ChainState, store};
 
@@ -113,6 +113,24 @@ async fn an_agent_is_called_like_its_host_and_a_burst_is_one_line_that_leads_to_
     );
     let whole = store::verify(site.ops.state.read()).await.unwrap();
     assert!(matches!(whole, ChainState::Whole { .. }), "{whole:?}");
+}
+
+#[tokio::test]
+async fn agents_of_hosts_that_are_gone_keep_the_names_they_had() {
+    let site = site().await;
+    let mut ids = Vec::new();
+    for seed in [1, 2] {
+        let agent = site.agent(seed).await;
+        server::agents::decide::remove(&site.ops, &site.root(), &agent.node_id)
+            .await
+            .unwrap();
+        ids.push(format!("agent {}", agent.host_id));
+    }
+    ids.push("agent hnever".to_owned());
+    let names = Names::of(&site.ops, ids.iter().map(String::as_str)).await;
+    let names = names.unwrap();
+    let told: Vec<String> = ids.iter().map(|id| names.of_actor(id).0).collect();
+    assert_eq!(told, ["host-1", "host-2", "an agent that is gone"]);
 }
 
 #[tokio::test]

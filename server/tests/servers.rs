@@ -381,6 +381,47 @@ async fn a_token_that_allows_suggestions_lets_servers_place_themselves_in_its_ow
 }
 
 #[tokio::test]
+async fn what_was_left_out_of_the_log_is_told_although_the_server_was_restarted() {
+    let mut site = site().await;
+    let mut agent = site.agent(3).await;
+    let flapping = |pid: u32| Server {
+        pid: Some(100 + pid),
+        ..tomcat()
+    };
+    for pid in 0..20 {
+        let record = told(&mut agent, vec![flapping(pid)]);
+        send(&site, &mut agent, record).await;
+    }
+    let left_out = async |site: &Site| {
+        let id = server_node(site).await["id"].clone();
+        let id = id.as_str();
+        let log = server::events::store::list_latest(site.ops.state.read(), id, None, 100);
+        let log = log.await.unwrap();
+        log.into_iter()
+            .filter(|event| event.verb == "events left out")
+            .map(|event| event.detail)
+            .collect::<Vec<_>>()
+    };
+    assert!(left_out(&site).await.is_empty());
+    site = site.restart().await;
+    site.clock
+        .advance_ms(u64::try_from(domain::event::NODE_EVENTS_MS).unwrap());
+    agent.hello(&site).await.ok().unwrap();
+    let record = told(&mut agent, vec![flapping(20)]);
+    send(&site, &mut agent, record).await;
+    // The first look is no restart, and 12 are written.
+    let once = ["7 before this were counted, not written"];
+    assert_eq!(left_out(&site).await, once);
+    site = site.restart().await;
+    site.clock
+        .advance_ms(2 * u64::try_from(domain::event::NODE_EVENTS_MS).unwrap());
+    agent.hello(&site).await.ok().unwrap();
+    let record = told(&mut agent, vec![flapping(21)]);
+    send(&site, &mut agent, record).await;
+    assert_eq!(left_out(&site).await, once, "it is told once");
+}
+
+#[tokio::test]
 async fn a_move_is_told_however_much_its_server_flaps() {
     let site = site().await;
     let token = site.token(|new| new.allows_suggestions = true).await;

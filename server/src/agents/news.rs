@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::event::{Budget, NODE_EVENTS_MAX, NODE_EVENTS_MS, Verdict, is_limited};
+use domain::event::{Budget, LeftOut, NODE_EVENTS_MAX, NODE_EVENTS_MS, Verdict, is_limited};
 use domain::fleet::{Admission, CollectorOutcome};
 use domain::time::{Timestamp, format_utc};
 use protocol::keys::short_digest;
@@ -145,6 +145,16 @@ fn limited(
     (told, budgets)
 }
 
+/// What of these budgets is not as it was and must be kept.
+fn left_out(host: &HostLive, budgets: &BTreeMap<String, Budget>) -> Vec<(String, Option<LeftOut>)> {
+    let known = |node_id: &String| host.event_budgets.get(node_id).and_then(Budget::left_out);
+    budgets
+        .iter()
+        .map(|(node_id, budget)| (node_id.clone(), budget.left_out()))
+        .filter(|(node_id, left_out)| known(node_id) != *left_out)
+        .collect()
+}
+
 fn move_event(ops: &Ops, host: &HostLive, place: &Place) -> HostEvent {
     HostEvent {
         at: ops.clock.now(),
@@ -186,6 +196,7 @@ pub async fn of_report(
         host_id: host.record.id.clone(),
         agent: None,
         moved: None,
+        left_out: left_out(host, &budgets),
         servers: servers.servers.clone(),
         facts: facts
             .as_ref()

@@ -95,11 +95,8 @@ impl Names {
                 None => missing.push(id),
             }
         }
-        for id in missing {
-            if let Some(name) = fleet::store::find_host_name(ops.state.read(), id).await? {
-                names.insert(id.to_owned(), (name, None));
-            }
-        }
+        let gone = fleet::store::list_host_names(ops.state.read(), &missing).await?;
+        names.extend(gone.into_iter().map(|(id, name)| (id, (name, None))));
         Ok(Self(names))
     }
 

@@ -1,6 +1,9 @@
 //! SQL of the event log.
 
 use domain::event::Bars;
+use std::collections::BTreeMap;
+
+use domain::event::LeftOut;
 use protocol::keys::digest;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteConnection, SqlitePool};
@@ -505,6 +508,52 @@ pub async fn list_of_cluster(
     limit: u32,
 ) -> Result<Vec<EventRecord>, StoreError> {
     newest(pool, COLUMNS, Scope::Cluster(cluster), before_seq, limit).await
+}
+
+/// Keeps what of a node's events was counted and not written, until that is told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_left_out(
+    connection: &mut SqliteConnection,
+    node_id: &str,
+    left_out: Option<LeftOut>,
+) -> Result<(), StoreError> {
+    let query = match left_out {
+        Some(kept) => sqlx::query(
+            "INSERT INTO event_left_out (node_id, began_at_ms, told, left_out) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (node_id) DO UPDATE SET began_at_ms = $2, told = $3, left_out = $4",
+        )
+        .bind(node_id)
+        .bind(kept.began_at_ms)
+        .bind(kept.told)
+        .bind(kept.count),
+        None => sqlx::query("DELETE FROM event_left_out WHERE node_id = $1").bind(node_id),
+    };
+    let done = query.execute(connection).await;
+    done.map_err(StoreError::doing("counting events that are left out"))?;
+    Ok(())
+}
+
+/// What is counted and not told yet, by node.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_left_out(pool: &SqlitePool) -> Result<BTreeMap<String, LeftOut>, StoreError> {
+    let rows: Vec<(String, i64, u32, u32)> =
+        sqlx::query_as("SELECT node_id, began_at_ms, told, left_out FROM event_left_out")
+            .fetch_all(pool)
+            .await
+            .map_err(StoreError::doing("reading events that are left out"))?;
+    let kept = |(node_id, began_at_ms, told, count)| {
+        let left_out = LeftOut {
+            began_at_ms,
+            told,
+            count,
+        };
+        (node_id, left_out)
+    };
+    Ok(rows.into_iter().map(kept).collect())
 }
 
 /// Walks the whole chain, to where it must end.

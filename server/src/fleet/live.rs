@@ -218,10 +218,17 @@ impl Live {
         let mut sections = store::list_section_digests(state.read()).await?;
         let mut servers = super::servers::store::list_servers(state.read()).await?;
         let mut connections = store::list_sections_of(state.read(), KIND_CONNECTIONS).await?;
+        let mut left_out = crate::events::store::list_left_out(state.read()).await?;
         for record in store::list_hosts(state.read()).await? {
             let mut host = HostLive::new(record);
             host.sections = sections.remove(&host.record.id).unwrap_or_default();
             host.servers = servers.remove(&host.record.id).unwrap_or_default();
+            let servers = host.servers.values().map(|server| &server.node_id);
+            for node_id in servers.chain([&host.record.node_id]) {
+                if let Some((node_id, kept)) = left_out.remove_entry(node_id) {
+                    host.event_budgets.insert(node_id, kept.into());
+                }
+            }
             if let Some((taken_at_ms, body)) = connections.remove(&host.record.id) {
                 host.connections = crate::agents::ingest::connections(&body).map(Arc::new);
                 host.connections_at_ms = taken_at_ms;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use domain::fleet::{CollectorOutcome, GivenTags, Suggested};
 use protocol::v1::report::Facts;
-use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::servers::store::PlacedBy;
 use crate::error::StoreError;
@@ -295,19 +295,31 @@ pub async fn find_host_by_key(
     row.as_ref().map(host).transpose()
 }
 
-/// What a host was last called, whatever became of it.
+/// What hosts were called last, in view or not, by their internal ids.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn find_host_name(pool: &SqlitePool, id: &str) -> Result<Option<String>, StoreError> {
-    sqlx::query_scalar(
-        "SELECT COALESCE(node.name, host.hostname) FROM host JOIN node ON node.host_id = host.id AND node.kind = 'host' \
-         WHERE host.id = $1",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await
-    .map_err(StoreError::doing("reading a host's name"))
+pub async fn list_host_names(
+    pool: &SqlitePool,
+    ids: &[&str],
+) -> Result<Vec<(String, String)>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT host.id, COALESCE(node.name, host.hostname) FROM host \
+         JOIN node ON node.host_id = host.id AND node.kind = 'host' WHERE host.id IN (",
+    );
+    let mut wanted = query.separated(", ");
+    for id in ids {
+        wanted.push_bind(*id);
+    }
+    query.push(")");
+    query
+        .build_query_as()
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("reading hosts' names"))
 }
 
 /// The next free number for samples.

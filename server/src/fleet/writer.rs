@@ -4,6 +4,7 @@
 //! changes, and one commit each would keep everybody waiting. Invariant: the answer comes after the commit; a change
 //! that fails alone does not take the others with it.
 
+use domain::event::LeftOut;
 use domain::fleet::{CollectorOutcome, Suggested};
 use domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +39,8 @@ pub struct HostNews {
     pub moved: Option<(String, Place)>,
     /// What of all this is worth an entry in the log.
     pub events: Vec<HostEvent>,
+    /// What was worth one and is only counted, by node; none where that is told now.
+    pub left_out: Vec<(String, Option<LeftOut>)>,
 }
 
 /// An entry in the log about a host, told by itself.
@@ -65,6 +68,7 @@ impl HostNews {
             && self.servers.is_empty()
             && self.moved.is_none()
             && self.events.is_empty()
+            && self.left_out.is_empty()
     }
 
     async fn write(&self, connection: &mut sqlx::SqliteConnection) -> Result<(), StoreError> {
@@ -108,6 +112,9 @@ impl HostNews {
                 detail: event.detail.clone(),
             };
             events::store::append(connection, event).await?;
+        }
+        for (node_id, left_out) in &self.left_out {
+            events::store::set_left_out(connection, node_id, *left_out).await?;
         }
         Ok(())
     }

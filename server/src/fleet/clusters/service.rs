@@ -58,8 +58,7 @@ impl ClustersPort for Console {
         slug: &str,
         range: RangeQuery,
     ) -> Result<ClusterCharts, UiError> {
-        who.may(Action::ViewFleet)?;
-        Ok(super::charts::charts(self.ops(), slug, &range).await?.0)
+        Ok(self.drawn(who, slug, &range).await?.0)
     }
 
     async fn cluster_points(
@@ -68,8 +67,19 @@ impl ClustersPort for Console {
         slug: &str,
         range: RangeQuery,
     ) -> Result<PointSet, UiError> {
+        Ok(self.drawn(who, slug, &range).await?.1)
+    }
+}
+
+impl Console {
+    async fn drawn(
+        &self,
+        who: &Operator,
+        slug: &str,
+        range: &RangeQuery,
+    ) -> Result<(ClusterCharts, PointSet), UiError> {
         who.may(Action::ViewFleet)?;
-        Ok(super::charts::charts(self.ops(), slug, &range).await?.1)
+        Ok(super::charts::charts(self.ops(), slug, range).await?)
     }
 }
 
