@@ -64,6 +64,11 @@ impl DiskLevel {
         self < DiskLevel::NoSamples
     }
 
+    /// Can so much more be written and samples still be taken?
+    pub fn has_room_for(self, space: DiskSpace, bytes: u64) -> bool {
+        self.next(space.without(bytes)).takes_samples()
+    }
+
     /// The level that follows from this one, and what becomes of the ballast.
     #[must_use]
     pub fn look(self, seen: Seen) -> (DiskLevel, BallastStep) {
@@ -265,6 +270,20 @@ mod tests {
                 };
                 assert_eq!(level.look(seen(free, held)).0, level, "{before:?} {free}");
             }
+        }
+    }
+
+    #[test]
+    fn what_would_stop_samples_has_no_room() {
+        for (before, free, bytes, has_room) in [
+            (DiskLevel::Ok, 5 * GIB, GIB, true),
+            (DiskLevel::Warning, 5 * GIB, 2 * GIB, true),
+            (DiskLevel::Ok, 5 * GIB, 4 * GIB + 300 * MIB, false),
+            (DiskLevel::Ok, 5 * GIB, 6 * GIB, false),
+            (DiskLevel::NoSamples, 700 * MIB, 0, false),
+        ] {
+            let found = before.has_room_for(space(free, 10 * GIB), bytes);
+            assert_eq!(found, has_room, "{before:?} {free} {bytes}");
         }
     }
 

@@ -250,6 +250,11 @@ async fn on_a_full_disk_people_sign_in_and_what_happens_is_known() {
     .await;
     let cookies: Vec<String> = (0..5).map(|_| sign_in(&server)).collect();
     support::cli_ok(&disk, &["enroll-token", "create", "--cluster", "later"]);
+    let backup = disk.join("backup.tar");
+    let refused = support::cli(&disk, &["backup", "create", backup.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("reports must still find room"), "{said}");
     for cookie in &cookies {
         let page = ask(&server, "GET", "/", cookie, "");
         assert!(page.contains("The disk of this server is full"), "{page}");

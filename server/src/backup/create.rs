@@ -2,14 +2,19 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{
     BackupError, FILES, FORMAT, MANIFEST, Manifest, PACKS, Scratch, folder_of, io_error, is_pack,
     sha256_of,
 };
+use crate::health::api::database_bytes;
+use crate::health::disk::space_of;
 use crate::ops::Ops;
+
+/// The databases' copies, and the file that is made of them beside these.
+const PEAK_COPIES: u64 = 2;
 
 /// Writes the backup `target`, which must not exist.
 ///
@@ -21,6 +26,7 @@ pub async fn create(ops: &Ops, target: &Path) -> Result<Manifest, BackupError> {
             path: target.to_owned(),
         });
     }
+    check_room(ops, folder_of(target))?;
     let scratch = Scratch::new(folder_of(target))?;
     // Samples first: a host enrolled in between is then known without samples, never the other way round.
     ops.metrics.copy_into(&scratch.file("metrics.db")).await?;
@@ -33,6 +39,31 @@ pub async fn create(ops: &Ops, target: &Path) -> Result<Manifest, BackupError> {
         Err(error) => Err(BackupError::Io {
             path: PathBuf::from(MANIFEST),
             source: std::io::Error::other(error),
+        }),
+    }
+}
+
+/// A backup must not be what fills the disk that reports go to.
+fn check_room(ops: &Ops, folder: &Path) -> Result<(), BackupError> {
+    let needed = PEAK_COPIES
+        * database_bytes(ops)
+            .iter()
+            .map(|(_, bytes)| bytes)
+            .sum::<u64>();
+    let space = space_of(folder).map_err(io_error(folder))?;
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+    let own = device(ops.data_path()).map_err(io_error(ops.data_path()))?;
+    let has_room = match device(folder).map_err(io_error(folder))? == own {
+        true => ops.disk.level().has_room_for(space, needed),
+        false => space.free_bytes >= needed,
+    };
+    let shown = |bytes: u64| app::format::bytes(bytes as f64);
+    match has_room {
+        true => Ok(()),
+        false => Err(BackupError::NoRoom {
+            folder: folder.to_owned(),
+            needed: shown(needed),
+            free: shown(space.free_bytes),
         }),
     }
 }

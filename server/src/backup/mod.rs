@@ -70,6 +70,18 @@ pub enum BackupError {
         /// Where.
         path: PathBuf,
     },
+    /// It would take more than there is.
+    #[error(
+        "{folder}: a backup takes {needed} here until it is whole, {free} are free, and reports must still find room; make some, or put it on another disk (backup.dir says where those on schedule go)"
+    )]
+    NoRoom {
+        /// Where.
+        folder: PathBuf,
+        /// Copies of both databases, and the file.
+        needed: String,
+        /// As the filesystem says.
+        free: String,
+    },
     /// A folder that should be empty is not.
     #[error("{path} is not empty; restore into a folder that does not exist yet or is empty")]
     NotEmpty {
