@@ -3,8 +3,8 @@
 //! In this order: the same four numbers (client address and port, server address and port) on one host; the same four
 //! numbers on two hosts; the same client address and port alone, where address translation changed the other end; a
 //! listener of exactly one host at the address and port that was called; calls that fail, the listener that was known
-//! there. What then is left is a peer outside of the fleet, named by its address, unless that was a silent host's: of those
-//! nothing is said. An address alone never makes a link: addresses are reused, and every host has the same ones inside.
+//! there. What then is left is a peer outside of the fleet, named by its address, unless that was a silent host's,
+//! or all calls to it fail and it is one of ours: of those nothing is said. An address alone never makes a link: addresses are reused, and every host has the same ones inside.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -398,7 +398,7 @@ impl<'a> Matching<'a> {
             (Side::Fleet(end), Evidence::Listener, known_at_ms)
         } else if let Some(end) = self.gone_end(h, target, flow, &from) {
             (Side::Fleet(end), Evidence::Gone, host.known_at_ms)
-        } else if is_own || self.is_of_silent(flow.peer) {
+        } else if is_own || self.is_of_silent(flow.peer) || self.is_refused_by_ours(flow) {
             self.unmatched += u64::from(flow.connections);
             return;
         } else {
@@ -501,6 +501,14 @@ impl<'a> Matching<'a> {
         !is_of_one_host_only(address)
             && !self.holders.contains_key(&address)
             && self.silent_holders.contains_key(&address)
+    }
+
+    /// Do all these calls fail, to an address of a host of ours? Where some work, something that we do not see answers there.
+    fn is_refused_by_ours(&self, flow: &Flow) -> bool {
+        flow.failing > 0
+            && flow.failing >= flow.connections
+            && !is_of_one_host_only(flow.peer)
+            && self.holders.contains_key(&flow.peer)
     }
 
     /// Is this address this host's, and no other's that we see?
