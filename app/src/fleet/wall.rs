@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use domain::fleet::Status;
 use leptos::leptos_dom::helpers::IntervalHandle;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -11,19 +12,23 @@ use leptos_router::hooks::use_query_map;
 use super::awake;
 use super::overview::followed_overview;
 use super::parts::{cells, node_link};
-use super::view::{Attention, Overview};
+use super::view::{Attention, Overview, StatusCounts};
 use super::words::{badge_words, status_in_sentence};
 use crate::clusters::view::ClusterSummary;
 use crate::live::{Live, Phase};
 use crate::page::{followed, followed_still};
 use crate::preferences::time_of_day;
 use crate::topology;
-use crate::topology::view::{TopologyPage, TopologyQuery};
+use crate::topology::view::{BoxKind, MapBox, TopologyPage, TopologyQuery};
 use crate::ui::{CountBar, StatusBadge, StatusMark};
 use crate::{format, url};
 
 /// Lines of problems: what fits on a screen.
-const PROBLEMS_MAX: usize = 10;
+const PROBLEMS_MAX: usize = 20;
+/// Clusters beside them, worst first.
+const CLUSTERS_MAX: usize = 40;
+/// Clusters and edges that are named above a map.
+const NAMED_MAX: usize = 3;
 
 /// `/wall`
 #[component]
@@ -158,6 +163,7 @@ fn overview(system: Option<String>) -> AnyView {
 fn map(system: Option<String>) -> AnyView {
     let query = TopologyQuery {
         system: system.unwrap_or_default(),
+        plain: true,
         ..TopologyQuery::default()
     };
     let source = topology::followed_map(Memo::new(move |_| query.clone()));
@@ -165,9 +171,55 @@ fn map(system: Option<String>) -> AnyView {
         let live = expect_context::<Live>();
         let made_at_ms = data.now_ms;
         let head = move || head(live.now_or(made_at_ms), made_at_ms);
-        view! { {head}<div class="wall-map">{topology::drawing(data)}</div> }.into_any()
+        view! {
+            {head}
+            {numbers(&data.counts)}
+            <p class="wall-headline">{headline(data)}</p>
+            <div class="wall-map">{topology::drawing(data)}</div>
+        }
+        .into_any()
     };
     followed_still(source, |_| "Wallboard".to_owned(), view).into_any()
+}
+
+/// What is wrong on the map: the worst clusters, then edges that fail.
+fn headline(data: &TopologyPage) -> AnyView {
+    let mut boxes: Vec<&MapBox> = data
+        .boxes
+        .iter()
+        .filter(|one| matches!(one.kind, BoxKind::Cluster | BoxKind::Group))
+        .filter(|one| one.status != Status::Ok)
+        .collect();
+    boxes.sort_by(|a, b| (a.status, &a.key).cmp(&(b.status, &b.key)));
+    let failing = data.edges.iter().filter_map(|edge| {
+        let status = edge.trouble?;
+        Some((
+            status,
+            edge.from.as_str(),
+            format!("calls to {} fail", edge.to),
+        ))
+    });
+    let mut wrong: Vec<(Status, &str, String)> = boxes
+        .iter()
+        .map(|one| (one.status, one.label.as_str(), one.summary.clone()))
+        .chain(failing)
+        .collect();
+    let more = wrong.len().saturating_sub(NAMED_MAX);
+    wrong.truncate(NAMED_MAX);
+    if wrong.is_empty() {
+        return "No cluster has a problem.".into_any();
+    }
+    let mut parts: Vec<AnyView> = wrong
+        .into_iter()
+        .map(|(status, name, words)| {
+            let name = name.to_owned();
+            view! { <span class="wall-problem"><StatusMark status /><bdi>{name}</bdi><span class="wall-why">{words}</span></span> }.into_any()
+        })
+        .collect();
+    if more > 0 {
+        parts.push(format!("and {} more", format::count(more as u64)).into_any());
+    }
+    parts.into_any()
 }
 
 fn lost_words() -> AnyView {
@@ -212,9 +264,9 @@ fn head(now_ms: i64, made_at_ms: i64) -> AnyView {
     .into_any()
 }
 
-fn wall(data: &Overview, now_ms: i64) -> AnyView {
-    let numbers: Vec<_> = data
-        .counts
+/// How many nodes of each status.
+fn numbers(counts: &StatusCounts) -> AnyView {
+    let numbers: Vec<_> = counts
         .0
         .iter()
         .filter(|(_, count)| *count > 0)
@@ -228,6 +280,10 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
             }
         })
         .collect();
+    view! { <ul class="wall-numbers" aria-label="Nodes">{numbers}</ul> }.into_any()
+}
+
+fn wall(data: &Overview, now_ms: i64) -> AnyView {
     let problems: Vec<_> = data
         .attention
         .iter()
@@ -245,12 +301,17 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
         view! { <ul class="wall-problems" aria-label="Needs attention">{problems}{more}</ul> }
             .into_any()
     };
-    let clusters: Vec<_> = data.clusters.iter().map(cluster).collect();
+    let shown = data.clusters.iter().take(CLUSTERS_MAX);
+    let clusters: Vec<_> = shown.map(cluster).collect();
+    let left_out = data.clusters.len().saturating_sub(CLUSTERS_MAX) as u64;
+    let left_out = (left_out > 0).then(|| {
+        view! { <li class="wall-cluster">{format!("and {}", format::plural(left_out, "more cluster", "more clusters"))}</li> }
+    });
     view! {
         {head(now_ms, data.now_ms)}
-        <ul class="wall-numbers" aria-label="Nodes">{numbers}</ul>
+        {numbers(&data.counts)}
         {problems}
-        <ul class="wall-clusters" aria-label="Clusters">{clusters}</ul>
+        <ul class="wall-clusters" aria-label="Clusters">{clusters}{left_out}</ul>
     }
     .into_any()
 }
@@ -258,7 +319,7 @@ fn wall(data: &Overview, now_ms: i64) -> AnyView {
 fn problem(finding: &Attention, now_ms: i64) -> AnyView {
     match finding {
         Attention::Silence(silence) => view! {
-            <StatusMark status=domain::fleet::Status::Unknown /><bdi>{silence.sentence()}</bdi>
+            <StatusMark status=Status::Unknown /><bdi>{silence.sentence()}</bdi>
         }
         .into_any(),
         Attention::Cluster {
@@ -294,7 +355,7 @@ fn cluster(summary: &ClusterSummary) -> AnyView {
         .status
         .map(|status| view! { <StatusMark status /> });
     view! {
-        <li class="wall-cluster" data-status=summary.rollup.status.map(domain::fleet::Status::as_str)>
+        <li class="wall-cluster" data-status=summary.rollup.status.map(Status::as_str)>
             <p>{mark}<bdi>{summary.slug.clone()}</bdi><span class="wall-why">{summary.reason.clone()}</span></p>
             {nodes}
         </li>

@@ -78,6 +78,7 @@ fn form(page: &TopologyPage) -> AnyView {
             view: query.view,
             zoom: query.zoom,
             depth: query.depth,
+            strange: query.strange.clone(),
             ..TopologyQuery::default()
         };
     let clear = is_filtered.then(|| {

@@ -18,6 +18,13 @@ use super::words::{box_count, box_name, cell_name, fit, no_edges, summary};
 use crate::ui::{IconSprite, shares, status_outline};
 use crate::url;
 
+/// Width of a letter of a name, on average, and in a drawing that is read from far away.
+const LETTER: i32 = 7;
+const LETTER_LARGE: i32 = 11;
+
+/// Height of the bar of a group.
+const BAR: i32 = 8;
+
 /// Widths of the five steps.
 pub(super) const WIDTHS: [&str; 5] = ["1", "1.5", "2.5", "4", "6"];
 
@@ -31,6 +38,7 @@ pub fn graph(page: &TopologyPage) -> AnyView {
     };
     let (width, height) = (scale(area.width), scale(area.height));
     let is_fit = page.query.zoom == 0;
+    let is_large = is_fit && is_large(page);
     let hand = use_context::<Hand>();
     let stops = hand::Stops::new(hand, &page.boxes);
     if let Some(hand) = hand {
@@ -46,7 +54,7 @@ pub fn graph(page: &TopologyPage) -> AnyView {
     let boxes: Vec<_> = page
         .boxes
         .iter()
-        .map(|one| map_box(page, &stops, one))
+        .map(|one| map_box(page, &stops, one, is_large))
         .collect();
     let none = no_edges(page).map(|words| view! { <p class="topo-none">{words}</p> });
     let region_stop = stops.clone();
@@ -54,7 +62,7 @@ pub fn graph(page: &TopologyPage) -> AnyView {
         <figure class="topo-figure">
             <p class="visually-hidden" id="topo-keys">"Arrow keys move from box to box, brackets to the problems. Enter shows a cluster beside the map, Shift Enter opens its page, Space goes to its nodes, Escape leaves."</p>
             <div class="topo-scroll" role="region" aria-label="Map" tabindex=move || region_stop.of_region() on:wheel=hand::wheel on:dragstart=hand::no_drag on:scroll=move |_| { if let Some(hand) = hand { hand.scrolled() } }>
-                <svg class="topo-map" data-fit=is_fit.then_some("") data-small=(page.query.zoom == 50).then_some("") viewBox=view_box.clone() width=width.to_string() height=height.to_string() data-finds=(!page.query.find.is_empty()).then_some("") role="group" aria-label=summary(page) aria-describedby="topo-keys">
+                <svg class="topo-map" data-fit=is_fit.then_some("") data-large=is_large.then_some("") data-small=(page.query.zoom == 50).then_some("") viewBox=view_box.clone() width=width.to_string() height=height.to_string() data-finds=(!page.query.find.is_empty()).then_some("") role="group" aria-label=summary(page) aria-describedby="topo-keys">
                     {definitions(page.query.color)}
                     <g class="topo-edges">{edges}</g>
                     <g class="topo-boxes" id="topo-boxes">{boxes}</g>
@@ -203,7 +211,12 @@ pub(super) fn group_address(query: &TopologyQuery, one: &MapBox) -> String {
     }
 }
 
-fn map_box(page: &TopologyPage, stops: &hand::Stops, one: &MapBox) -> AnyView {
+/// Is it so large that it can only be read with larger names when it fits into a page? On a wall it always is.
+fn is_large(page: &TopologyPage) -> bool {
+    page.query.plain || page.area.width > 1_600 || page.area.height > 900
+}
+
+fn map_box(page: &TopologyPage, stops: &hand::Stops, one: &MapBox, is_large: bool) -> AnyView {
     let (x, y) = (one.x, one.y);
     let status = match one.kind {
         BoxKind::Cluster | BoxKind::Group => Some(one.status.as_str()),
@@ -214,15 +227,15 @@ fn map_box(page: &TopologyPage, stops: &hand::Stops, one: &MapBox) -> AnyView {
         .iter()
         .map(|one| cell(page.query.color, one))
         .collect();
-    let bar = (one.kind == BoxKind::Group).then(|| bar(one));
+    let bar = one.has_bar.then(|| bar(one));
     let more = one.more.clone().map(|more| {
-        let (x, y) = (x + PADDING, y + one.height - PADDING - 4);
+        let (x, y) = one.more_at;
         view! { <text class="topo-more" x=x.to_string() y=y.to_string()>{more}</text> }
     });
     view! {
         <g class="topo-box" data-box=one.key.clone() data-kind=kind(one) data-status=status data-focus=one.is_focus.then_some("") data-dimmed=one.is_dimmed.then_some("")>
             <rect class="topo-frame" x=x.to_string() y=y.to_string() width=one.width.to_string() height=one.height.to_string() rx="8"></rect>
-            {head(&page.query, stops, one)}
+            {head(&page.query, stops, one, is_large)}
             {bar}
             {more}
             {cells}
@@ -241,11 +254,11 @@ fn bar(one: &MapBox) -> AnyView {
         })
         .collect();
     svg::svg()
-        .attr("class", "count-bar topo-bar")
+        .attr("class", "topo-bar")
         .attr("x", (one.x + PADDING).to_string())
-        .attr("y", (one.y + HEADER).to_string())
+        .attr("y", (one.y + one.height - PADDING - BAR).to_string())
         .attr("width", (one.width - 2 * PADDING).to_string())
-        .attr("height", "8")
+        .attr("height", BAR.to_string())
         .child(parts)
         .into_any()
 }
@@ -262,7 +275,7 @@ fn icon(glyph: Glyph) -> &'static str {
     }
 }
 
-fn head(query: &TopologyQuery, stops: &hand::Stops, one: &MapBox) -> AnyView {
+fn head(query: &TopologyQuery, stops: &hand::Stops, one: &MapBox, is_large: bool) -> AnyView {
     let (x, y) = (one.x, one.y);
     let is_ours = matches!(one.kind, BoxKind::Cluster | BoxKind::Group);
     let mark = is_ours.then(|| {
@@ -274,13 +287,16 @@ fn head(query: &TopologyQuery, stops: &hand::Stops, one: &MapBox) -> AnyView {
     let sprite = use_context::<IconSprite>()
         .map(|sprite| sprite.0)
         .unwrap_or_default();
-    let glyph = (one.kind != BoxKind::Group).then(|| {
+    // Where names are large, they need its room.
+    let glyph = (one.kind != BoxKind::Group && !is_large).then(|| {
         let href = format!("{sprite}#{}", icon(one.glyph));
         view! { <use class="topo-role" href=href x=at.to_string() y=(y + 9).to_string() width="14" height="14"></use> }
     });
     let left = at + if glyph.is_some() { 19 } else { 0 };
-    let room = x + one.width - PADDING - left - count.len() as i32 * 7 - 6;
-    let name = fit(&one.label, room);
+    let letter = if is_large { LETTER_LARGE } else { LETTER };
+    let room = x + one.width - PADDING - left - count.len() as i32 * letter - 6;
+    let name = fit(&one.label, room, letter);
+    let base = y + if is_large { 24 } else { 21 };
     let inside = (
         svg::rect()
             .attr("class", "topo-hit")
@@ -291,8 +307,8 @@ fn head(query: &TopologyQuery, stops: &hand::Stops, one: &MapBox) -> AnyView {
             .attr("rx", "8"),
         mark,
         glyph,
-        view! { <text class="topo-name" x=left.to_string() y=(y + 21).to_string()>{name}</text> },
-        view! { <text class="topo-count" x=(x + one.width - PADDING).to_string() y=(y + 21).to_string() text-anchor="end">{count}</text> },
+        view! { <text class="topo-name" x=left.to_string() y=base.to_string()>{name}</text> },
+        view! { <text class="topo-count" x=(x + one.width - PADDING).to_string() y=base.to_string() text-anchor="end">{count}</text> },
     );
     let stop = stops.of(&one.key);
     // By the builder: in the macro this would be an HTML link, which is none in a drawing made by the browser.

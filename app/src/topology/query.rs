@@ -90,7 +90,7 @@ impl Group {
 }
 
 impl TopologyQuery {
-    /// From the URL's parameters; what is not understood counts as not said.
+    /// From the URL's parameters; what is not understood counts as not said, and is kept to be told.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
         let text = |key: &str| {
             get(key)
@@ -102,7 +102,9 @@ impl TopologyQuery {
             "table" => View::Table,
             _ => View::Graph,
         };
-        Self {
+        let mut new = Self {
+            plain: false,
+            strange: Vec::new(),
             view,
             system: text("system"),
             focus: text("focus")
@@ -130,7 +132,37 @@ impl TopologyQuery {
             group: Group::parse(&text("group")),
             within: text("within"),
             at_ms: parse_iso_ms(&text("to")),
+        };
+        // Whatever says something must say it again in the URL of what was understood.
+        let said = [
+            ("view", new.view.as_str().to_owned()),
+            ("focus", format!("c:{}", new.focus)),
+            ("depth", new.depth.to_string()),
+            (
+                "reach",
+                if new.reach == Reach::Callers {
+                    "callers"
+                } else {
+                    "both"
+                }
+                .to_owned(),
+            ),
+            (
+                "only",
+                if new.only_problems { "problems" } else { "" }.to_owned(),
+            ),
+            ("zoom", new.zoom.to_string()),
+            ("color", new.color.as_str().to_owned()),
+            ("group", new.group.to_text()),
+            ("to", new.at_ms.map_or(String::new(), |_| text("to"))),
+        ];
+        for (key, understood) in said {
+            let asked = text(key);
+            if !asked.is_empty() && asked != understood {
+                new.strange.push(format!("{key}={asked}"));
+            }
         }
+        new
     }
 
     /// The URL that says this; defaults are left out.
@@ -284,13 +316,16 @@ mod tests {
             "/topology?group=environment",
         ] {
             assert_eq!(read(url).url(), url);
+            assert!(read(url).strange.is_empty(), "{url}");
         }
     }
 
     #[test]
     fn what_is_not_understood_counts_as_not_said() {
-        let url = "/topology?view=3d&focus=app&depth=9&reach=sideways&zoom=7&only=joy&color=mood&group=tag:&to=noon";
-        assert_eq!(read(url).url(), "/topology");
+        let wrong = "view=3d&focus=app&depth=9&reach=sideways&only=joy&zoom=7&color=mood&group=tag:&to=noon";
+        let query = read(&format!("/topology?{wrong}"));
+        assert_eq!(query.url(), "/topology");
+        assert_eq!(query.strange.join("&"), wrong);
     }
 
     #[test]

@@ -93,6 +93,10 @@ pub struct TopologyQuery {
     pub within: String,
     /// As it was then; `None` for now.
     pub at_ms: Option<i64>,
+    /// For a wall: where nodes would be too small to see, clusters without them.
+    pub plain: bool,
+    /// What of the URL was not understood, such as `view=3d`.
+    pub strange: Vec<String>,
 }
 
 /// The map.
@@ -208,6 +212,10 @@ pub struct MapBox {
     pub is_pinned: bool,
     /// Nodes that are not drawn, in words.
     pub more: Option<String>,
+    /// Where those words begin.
+    pub more_at: (i32, i32),
+    /// Its nodes are drawn as one bar, by status.
+    pub has_bar: bool,
     /// Its nodes, by name.
     pub cells: Vec<MapCell>,
 }

@@ -36,11 +36,9 @@ pub fn box_count(one: &MapBox) -> String {
     }
 }
 
-/// Shortened in its middle to what fits into `width`; names differ at their ends.
-pub fn fit(text: &str, width: i32) -> String {
-    /// Of a letter, on average.
-    const LETTER: i32 = 7;
-    let room = usize::try_from(width / LETTER).unwrap_or(0).max(4);
+/// Shortened in its middle to what fits into `width` with letters that wide; names differ at their ends.
+pub fn fit(text: &str, width: i32, letter: i32) -> String {
+    let room = usize::try_from(width / letter).unwrap_or(0).max(4);
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= room {
         return text.to_owned();
@@ -94,7 +92,9 @@ pub fn summary(page: &TopologyPage) -> String {
 
 /// Why there are no edges, where there are none.
 pub fn no_edges(page: &TopologyPage) -> Option<String> {
-    if !page.edges.is_empty() || page.boxes.is_empty() {
+    // Within a group there may be many.
+    let is_grouped = page.boxes.iter().any(|one| one.kind == BoxKind::Group);
+    if !page.edges.is_empty() || page.boxes.is_empty() || is_grouped {
         return None;
     }
     Some(match page.hosts_telling {
@@ -131,6 +131,8 @@ mod tests {
             is_focus: false,
             is_pinned: false,
             more: None,
+            more_at: (0, 0),
+            has_bar: false,
             cells: Vec::new(),
         }
     }
@@ -161,9 +163,9 @@ mod tests {
 
     #[test]
     fn long_names_lose_their_middle() {
-        assert_eq!(fit("app-eu", 100), "app-eu");
-        assert_eq!(fit("payments-europe-west-001", 84), "paymen…t-001");
-        assert_eq!(fit("ääääääää", 28), "ää…ä");
-        assert_eq!(fit("abcdefgh", -5), "ab…h");
+        assert_eq!(fit("app-eu", 100, 7), "app-eu");
+        assert_eq!(fit("payments-europe-west-001", 84, 7), "paymen…t-001");
+        assert_eq!(fit("ääääääää", 28, 7), "ää…ä");
+        assert_eq!(fit("abcdefgh", -5, 7), "ab…h");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::topology::view::{BoxKind, Glyph, MapBox, MapCell, TopologyPage};
 use domain::fleet::Status;
 use domain::topology::WidthBy;
-use domain::topology::layout::{BoxIn, BoxOut, layout};
+use domain::topology::layout::{BoxIn, BoxOut, CELL, layout};
 
 use super::super::model::{CLIENTS, Cluster, Model, SERVICES, is_outside, is_short_lived, name_of};
 use super::super::service::Known;
@@ -13,8 +13,12 @@ use super::super::source::NodeAt;
 use super::paint::Paint;
 use super::{
     BOX_ELEMENTS, BOXES_DRAWN_MAX, CELL_ELEMENTS, EDGE_ELEMENTS, EDGES_MAX, ELEMENTS_MAX,
-    PROBLEMS_MAX, area, degrees, edges, focus, words,
+    PROBLEMS_MAX, WALL_NODES_MAX, area, degrees, edges, focus, shown, words,
 };
+
+/// Cells in whose place it is said how many nodes are not drawn, and those of a row that may be left over before.
+const MORE_CELLS: u32 = 5;
+const WORDS_CELLS: u32 = 3;
 
 /// Draws clusters.
 pub(super) fn draw(
@@ -26,13 +30,28 @@ pub(super) fn draw(
     page: &mut TopologyPage,
     notes: &mut Vec<String>,
 ) {
-    let drawn_nodes = cells_drawn(model, notes);
+    let is_plain = page.query.plain && shown(model).count() > WALL_NODES_MAX;
+    let drawn_nodes = if is_plain {
+        BTreeMap::new()
+    } else {
+        cells_drawn(model, notes)
+    };
     let sizes: BTreeMap<&str, u32> = drawn_nodes
         .iter()
-        .map(|(slug, drawn)| (*slug, drawn.len() as u32))
+        .map(|(slug, drawn)| {
+            let all = model.clusters.get(*slug).map_or(0, |one| one.members.len());
+            let words = if all > drawn.len() { MORE_CELLS } else { 0 };
+            (*slug, drawn.len() as u32 + words)
+        })
         .collect();
     let (mut boxes, arcs) = model.drawing(known, map, &sizes);
     fewer_boxes(model, &mut boxes, notes);
+    if is_plain {
+        // They are smaller than where they stand: close together they can be read from farther away.
+        for one in &mut boxes {
+            one.position = None;
+        }
+    }
     // What is not looked for is not missed either.
     let query = &page.query;
     let is_all = query.hide.is_empty() && !query.only_problems && query.within.is_empty();
@@ -73,6 +92,10 @@ pub(super) fn draw(
             .is_some_and(|near| !near.contains(&drawn.key));
         let is_other = !find.is_empty() && !box_found && cells.iter().all(|cell| cell.is_dimmed);
         let mut new = map_box(model, drawn, cells);
+        if is_plain && new.kind == BoxKind::Cluster {
+            new.has_bar = true;
+            new.more = None;
+        }
         new.is_dimmed = is_far || is_other;
         new.is_focus = drawn.key == page.query.focus;
         new.is_pinned = boxes
@@ -171,7 +194,15 @@ pub(super) fn map_box(model: &Model, drawn: &BoxOut, cells: Vec<MapCell>) -> Map
     };
     let counts = cluster.map(Cluster::counts).unwrap_or_default();
     let total = u32::try_from(counts.total()).unwrap_or(u32::MAX);
-    let left_out = total.saturating_sub(cells.len() as u32);
+    let drawn_nodes = cells.len() as u32;
+    let left_out = total.saturating_sub(drawn_nodes);
+    // Behind the last cell, else at the beginning of the next row.
+    let columns = drawn.columns.max(1);
+    let after = match drawn_nodes % columns {
+        used if used + WORDS_CELLS > columns => drawn_nodes + columns - used,
+        _ => drawn_nodes,
+    };
+    let words_at = drawn.cell(after);
     let well_left_out = left_out == counts.of(Status::Ok);
     let more = (left_out > 0).then(|| {
         if well_left_out {
@@ -211,6 +242,8 @@ pub(super) fn map_box(model: &Model, drawn: &BoxOut, cells: Vec<MapCell>) -> Map
         is_focus: false,
         is_pinned: false,
         more,
+        more_at: (words_at.x + 2, words_at.y + CELL - 6),
+        has_bar: false,
         cells,
     }
 }

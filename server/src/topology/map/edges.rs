@@ -164,29 +164,43 @@ pub(super) fn draw(
     (edges, by)
 }
 
-/// Signs of faults and words of chosen edges stand where there is room for them, signs first.
+/// Signs of faults and words of chosen edges stand where there is room for them, signs first. Where there is none for all
+/// that is said, there may be for the port.
 fn say(layout: &Layout, edges: &mut [(usize, MapEdge)]) {
     const SIGN: i32 = 16;
     let signs = edges.iter().filter(|(_, edge)| edge.trouble.is_some());
-    let mut wanted: Vec<(usize, i32)> = signs.map(|(number, _)| (*number, SIGN)).collect();
-    let signs = wanted.len();
-    let chosen = edges.iter().filter(|(_, edge)| edge.is_selected);
-    wanted.extend(chosen.map(|(number, edge)| (*number, width_of(&edge.short))));
-    let places = labels(layout, &wanted);
-    for (at, ((number, _), place)) in wanted.iter().zip(places).enumerate() {
-        let Some((_, edge)) = edges.iter_mut().find(|(of, _)| of == number) else {
+    let signs: Vec<(usize, i32)> = signs.map(|(number, _)| (*number, SIGN)).collect();
+    let with_words = |edges: &[(usize, MapEdge)]| {
+        let chosen = edges.iter().filter(|(_, edge)| edge.is_selected);
+        let words = chosen.map(|(number, edge)| (*number, width_of(&edge.short)));
+        let wanted: Vec<(usize, i32)> = signs.iter().copied().chain(words).collect();
+        let places = labels(layout, &wanted);
+        let places = wanted.into_iter().zip(places);
+        places.map(|((number, _), place)| (number, place.map(|at| (at.x, at.y))))
+    };
+    let places: Vec<_> = with_words(edges).skip(signs.len()).collect();
+    for (number, place) in places {
+        let edge = edges.iter_mut().find(|(of, _)| *of == number);
+        if let (Some((_, edge)), None) = (edge, place) {
+            edge.short
+                .truncate(edge.short.find(' ').unwrap_or(edge.short.len()));
+        }
+    }
+    let places: Vec<_> = with_words(edges).collect();
+    for (at, (number, place)) in places.into_iter().enumerate() {
+        let Some((_, edge)) = edges.iter_mut().find(|(of, _)| *of == number) else {
             continue;
         };
-        match place.map(|place| (place.x, place.y)) {
-            Some(place) if at < signs => edge.middle = place,
-            place if at >= signs => edge.short_at = place,
+        match place {
+            Some(place) if at < signs.len() => edge.middle = place,
+            place if at >= signs.len() => edge.short_at = place,
             _ => {}
         }
     }
 }
 
 /// Of words on the map, with their halo.
-fn width_of(words: &str) -> i32 {
+pub(super) fn width_of(words: &str) -> i32 {
     const LETTER: i32 = 7;
     words.chars().count() as i32 * LETTER + 12
 }

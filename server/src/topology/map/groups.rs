@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::topology::view::{BoxKind, Group, MapBox, TopologyPage, TopologyQuery, View};
 use domain::fleet::{Status, roll_up};
 use domain::topology::WidthBy;
-use domain::topology::layout::{ArcIn, BoxIn, layout};
+use domain::topology::layout::{ArcIn, BoxIn, HEADER, PADDING, layout};
 
 use super::super::model::{Cluster, Model, counts};
 use super::boxes::map_box;
@@ -165,6 +165,9 @@ pub(super) fn draw(model: &Model, group: &Group, page: &mut TopologyPage, notes:
         };
         let mut new = map_box(model, one, Vec::new());
         new.kind = BoxKind::Group;
+        new.has_bar = true;
+        // Between its head and its bar.
+        new.more_at = (one.x + PADDING, one.y + HEADER + 7);
         new.label.clone_from(&one.key);
         new.status = roll_up(statuses, None).status.unwrap_or(Status::Ok);
         new.total = u32::try_from(counts.total()).unwrap_or(u32::MAX);

@@ -17,6 +17,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use app::format;
 use app::topology::view::{Area, MapBox, TopologyPage, TopologyQuery, View};
 use domain::access::{Action, Role, authorize};
 use domain::fleet::Status;
@@ -44,6 +45,8 @@ const EDGE_ELEMENTS: usize = 4;
 const PROBLEMS_MAX: usize = 800;
 /// Above so many edges, small ones are not drawn.
 const EDGES_MAX: usize = 80;
+/// On a wall, more nodes than that are too small to be told apart: their clusters are drawn without them.
+const WALL_NODES_MAX: usize = 150;
 /// An edge with less than this share of all connections is small.
 const SMALL_SHARE: u64 = 100;
 
@@ -111,7 +114,11 @@ pub fn draw(fleet: Fleet, known: &Known, query: &TopologyQuery) -> TopologyPage 
         said,
         now_ms,
     } = fleet;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = query
+        .strange
+        .iter()
+        .map(|said| not_understood(said))
+        .collect();
     let systems: BTreeSet<String> = nodes.iter().map(|node| node.row.system.clone()).collect();
     let mut query = query.clone();
     if !query.system.is_empty() && !systems.contains(&query.system) {
@@ -144,6 +151,7 @@ pub fn draw(fleet: Fleet, known: &Known, query: &TopologyQuery) -> TopologyPage 
         query.focus.clear();
     }
     narrow(&mut model, &query, &mut notes);
+    notes.extend(found(&model, &query));
     let paint = paint::Paint::new(query.color, &model, now_ms);
     let focus = focus::panel(&model, known, &map, &query);
     let statuses = shown(&model).map(|node| node.row.status);
@@ -230,6 +238,31 @@ fn narrow(model: &mut Model, query: &TopologyQuery, notes: &mut Vec<String>) {
     model
         .edges
         .retain(|edge| is_there(&edge.from) && is_there(&edge.to));
+}
+
+fn not_understood(said: &str) -> String {
+    let said = domain::text::clean_label(said);
+    format!("“{said}” in the address of this page means nothing here, and is left out.")
+}
+
+/// How much is found, of what is shown.
+fn found(model: &Model, query: &TopologyQuery) -> Option<String> {
+    let words = words(&query.find);
+    if words.is_empty() {
+        return None;
+    }
+    let named = domain::text::clean_label(&query.find);
+    let has = |text: &str| words.iter().all(|word| text.to_lowercase().contains(word));
+    let clusters = model.clusters.keys().filter(|slug| has(slug)).count() as u64;
+    let nodes = shown(model).filter(|node| has(&node.row.name)).count() as u64;
+    let clusters = (clusters > 0).then(|| format::plural(clusters, "cluster", "clusters"));
+    let nodes = (nodes > 0).then(|| format::plural(nodes, "node", "nodes"));
+    let all: Vec<String> = clusters.into_iter().chain(nodes).collect();
+    Some(if all.is_empty() {
+        format!("Nothing here is named like “{named}”.")
+    } else {
+        format!("Named like “{named}”: {}.", all.join(" and "))
+    })
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -507,3 +507,84 @@ fn many_peers_that_were_seen_for_a_moment_are_one() {
         )
     );
 }
+
+#[test]
+fn what_was_found_and_what_was_not_understood_is_said() {
+    let notes = |find: &str| {
+        let query = asked(|query| {
+            query.find = find.to_owned();
+            query.strange = vec!["view=3d".to_owned()];
+        });
+        draw(fleet(5, 3, 1, 100), &known(Vec::new()), &query).notes
+    };
+    let strange = "“view=3d” in the address of this page means nothing here, and is left out.";
+    assert_eq!(notes(""), [strange]);
+    assert_eq!(notes("C00"), [strange, "Named like “C00”: 5 clusters."]);
+    assert_eq!(
+        notes("host 00004"),
+        [strange, "Named like “host 00004”: 1 node."]
+    );
+    assert_eq!(notes("xyz"), [strange, "Nothing here is named like “xyz”."]);
+}
+
+#[test]
+fn a_wall_shows_clusters_without_nodes_where_those_are_too_many() {
+    let drawn = |size: i64| {
+        let query = asked(|query| query.plain = true);
+        draw(
+            fleet(10, size, 1, 100),
+            &known(vec![edge(0, size, 1, 0)]),
+            &query,
+        )
+    };
+    let few = drawn(15);
+    assert!(few.boxes.iter().all(|one| !one.has_bar));
+    assert_eq!(few.boxes[0].cells.len(), 15);
+    let many = drawn(16);
+    assert!(
+        many.boxes
+            .iter()
+            .all(|one| one.has_bar && one.cells.is_empty() && one.more.is_none())
+    );
+    assert_eq!(many.boxes[0].total, 16);
+    assert!(many.area.height < few.area.height);
+    assert!(many.notes.is_empty());
+}
+
+#[test]
+fn how_many_are_not_drawn_stands_where_no_cell_does() {
+    let page = draw(fleet(50, 100, 1, 7), &known(Vec::new()), &asked(|_| ()));
+    for one in &page.boxes {
+        assert!(one.more.is_some() && !one.cells.is_empty());
+        let (x, y) = one.more_at;
+        let below = one.cells.iter().filter(|cell| cell.y + 20 > y - 8);
+        assert!(below.clone().all(|cell| cell.x + 20 <= x), "{}", one.key);
+        assert!(x + 3 * 24 <= one.x + one.width + 8 && y < one.y + one.height);
+    }
+}
+
+#[test]
+fn words_of_chosen_edges_stand_beside_boxes_or_shrink_to_the_port() {
+    let edges = known(vec![edge(0, 1, 1, 0), edge(0, 2, 880, 300)]);
+    let page = draw(
+        fleet(3, 1, 1, 100),
+        &edges,
+        &asked(|query| query.focus = "c000".into()),
+    );
+    for edge in &page.edges {
+        let width = super::edges::width_of(&edge.short);
+        let Some((x, y)) = edge.short_at else {
+            assert_eq!(edge.short, "80", "shortened, and still no room");
+            continue;
+        };
+        for one in &page.boxes {
+            let apart = x + width / 2 <= one.x
+                || x - width / 2 >= one.x + one.width
+                || y + 10 <= one.y
+                || y - 10 >= one.y + one.height;
+            assert!(apart, "{} covers {}", edge.short, one.key);
+        }
+        assert!(edge.path.starts_with('M'));
+    }
+    assert!(page.edges.iter().any(|edge| edge.short_at.is_some()));
+}
