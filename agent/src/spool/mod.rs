@@ -9,16 +9,17 @@
 //! it takes them again. It deliberately knows no clock: instants come with the calls.
 
 mod crc32c;
+mod disk;
 pub mod format;
+mod found;
 mod lost;
 mod segment;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use protocol::v1::report::{EarlierBoot, EncodedRecord, Record};
@@ -26,7 +27,7 @@ use protocol::{RECORDS_MAX, keys, wire};
 
 use format::{HEAD_BYTES, Place};
 use lost::{LostReason, Span, Untold};
-use segment::{Damage, Scanned, Segment};
+use segment::Segment;
 
 /// Bytes kept on disk unless the settings say otherwise.
 pub const SPOOL_BYTES: u64 = 64 * 1024 * 1024;
@@ -187,107 +188,6 @@ impl Spool {
         (spool, last_seq)
     }
 
-    fn find_again(&mut self, opening: &Opening, now_ms: i64) -> u64 {
-        let places = match list(&self.folder) {
-            Ok(places) => places,
-            Err(error) => {
-                self.trouble = Some(error.to_string());
-                return 0;
-            }
-        };
-        self.next_segment = places
-            .iter()
-            .map(|place| place.number.saturating_add(1))
-            .max()
-            .unwrap_or(1);
-        let mut damaged = 0;
-        let mut span: Option<(i64, i64)> = None;
-        let from_ms = opening
-            .last_ack_at_ms
-            .map_or(now_ms, |at| at.saturating_add(self.boot_minus_wall_ms));
-        let mut last_seq = 0;
-        for place in places {
-            // Another epoch is what a change of epoch left behind: it was renumbered, or its renumbering never counted.
-            if !opening.is_cursor_damaged && place.epoch != opening.epoch {
-                self.retired.push(place);
-                continue;
-            }
-            let scanned = match Segment::scan(&self.folder, place, opening.acked_seq) {
-                Ok(scanned) => scanned,
-                Err(error) => {
-                    self.trouble = Some(error.to_string());
-                    continue;
-                }
-            };
-            for damage in &scanned.damage {
-                let instant = |at: &Option<(u64, Vec<u8>)>| {
-                    let (_, bytes) = at.as_ref()?;
-                    let record = wire::decode::<Record>("spooled record", bytes).ok()?;
-                    Some(self.instant(&record, scanned.segment.boot_id))
-                };
-                let first = instant(&damage.before).unwrap_or(from_ms);
-                let last = instant(&damage.after).unwrap_or(now_ms);
-                let (from, to) = span.unwrap_or((first, last));
-                span = Some((from.min(first), to.max(last)));
-                damaged += lost_between(damage, opening.acked_seq);
-            }
-            last_seq = last_seq.max(scanned.last_seq.unwrap_or(0));
-            if opening.is_cursor_damaged {
-                damaged += scanned.segment.unread;
-                self.retired.push(place);
-            } else {
-                self.adopt(scanned);
-            }
-        }
-        let missing = opening.waiting.saturating_sub(self.len() as u64);
-        let lost = if opening.is_same_boot && !opening.is_cursor_damaged {
-            missing
-        } else {
-            damaged.max(missing)
-        };
-        if lost > 0 {
-            let (first_ms, last_ms) = span.unwrap_or((from_ms.min(now_ms), now_ms));
-            self.untold.note(Span {
-                records: lost,
-                first_ms,
-                last_ms,
-                reason: LostReason::Damaged,
-            });
-        }
-        self.find_facts();
-        self.remove_retired();
-        last_seq
-    }
-
-    fn adopt(&mut self, scanned: Scanned) {
-        if scanned.segment.unread > 0 {
-            self.segments.push_back(scanned.segment);
-        } else {
-            self.retired.push(scanned.segment.place);
-        }
-    }
-
-    /// Is there a record with facts among those found again? Only the first part is looked at: facts that come twice do
-    /// no harm.
-    fn find_facts(&mut self) {
-        self.read_ahead();
-        self.facts_seq = self
-            .oldest
-            .iter()
-            .rev()
-            .find(|held| held.has_facts)
-            .map(|held| held.seq);
-    }
-
-    /// When a record was taken, by this boot's clock.
-    fn instant(&self, record: &Record, boot_id: [u8; 16]) -> i64 {
-        if boot_id == self.boot_id {
-            i64::try_from(record.taken_boot_ms).unwrap_or(i64::MAX)
-        } else {
-            record.taken_at_ms.saturating_add(self.boot_minus_wall_ms)
-        }
-    }
-
     /// How many records wait.
     pub fn len(&self) -> usize {
         let unread: u64 = self.segments.iter().map(|segment| segment.unread).sum();
@@ -394,140 +294,6 @@ impl Spool {
         dropped
     }
 
-    /// Appends a record to the last segment, or to a new one when that is full or of another boot.
-    fn write(&mut self, held: &Held) -> io::Result<Place> {
-        let bytes = (format::RECORD_HEAD_BYTES + held.bytes.len()) as u64;
-        let is_usable = self.active.is_some()
-            && self.segments.back().is_some_and(|last| {
-                last.boot_id == held.boot_id
-                    && (last.len + bytes <= self.limits.segment_bytes()
-                        || last.len == HEAD_BYTES as u64)
-            });
-        if !is_usable {
-            self.begin_segment(held.boot_id)?;
-        }
-        let (Some(segment), Some(file)) = (self.segments.back_mut(), &self.active) else {
-            return Err(io::Error::other("no segment is open"));
-        };
-        self.buffer.clear();
-        format::put_record(
-            &mut self.buffer,
-            segment.place,
-            segment.len,
-            held.seq,
-            &held.bytes,
-        );
-        if let Err(error) = file.write_all_at(&self.buffer, segment.len) {
-            // Part of it may be there. When it cannot be taken back, nothing is appended here any more.
-            if file.set_len(segment.len).is_err() {
-                self.active = None;
-            }
-            return Err(error);
-        }
-        segment.len += bytes;
-        Ok(segment.place)
-    }
-
-    fn begin_segment(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
-        self.sync()?;
-        self.active = None;
-        let place = Place {
-            epoch: self.epoch,
-            number: self.next_segment,
-        };
-        if !self.folder.is_dir() {
-            DirBuilder::new().mode(0o700).create(&self.folder)?;
-        }
-        let (segment, file) = Segment::begin(&self.folder, place, boot_id)?;
-        self.next_segment = self.next_segment.saturating_add(1);
-        self.is_folder_unsynced = true;
-        self.segments.push_back(segment);
-        self.active = Some(file);
-        Ok(())
-    }
-
-    fn note_written(&mut self, mut held: Held, place: Place) {
-        let has_unread = self.segments.iter().any(|segment| segment.unread > 0);
-        let Some(segment) = self.segments.back_mut() else {
-            return;
-        };
-        if has_unread || self.oldest_bytes + held.cost() > BATCH_BYTES_MAX {
-            segment.unread += 1;
-            return;
-        }
-        segment.read_to = segment.len;
-        held.place = Some(place);
-        self.oldest_bytes += held.cost();
-        self.oldest.push_back(held);
-    }
-
-    /// Reads the oldest records on disk into memory, as many as a report takes.
-    fn read_ahead(&mut self) {
-        while self.oldest_bytes < BATCH_BYTES_MAX {
-            let Some(at) = self.segments.iter().position(|segment| segment.unread > 0) else {
-                return;
-            };
-            self.read_segment(at);
-        }
-    }
-
-    fn read_segment(&mut self, at: usize) {
-        let Some(segment) = self.segments.get_mut(at) else {
-            return;
-        };
-        let (place, boot_id) = (segment.place, segment.boot_id);
-        let mut read: Vec<(u64, Vec<u8>)> = Vec::new();
-        let mut bytes = self.oldest_bytes;
-        let outcome = segment.read_on(&self.folder, |seq, payload| {
-            bytes += payload.len() + RECORD_OVERHEAD;
-            read.push((seq, payload.to_vec()));
-            bytes < BATCH_BYTES_MAX
-        });
-        let has_more = outcome.unwrap_or_else(|error| {
-            self.trouble = Some(error.to_string());
-            false
-        });
-        let mut gone = 0;
-        if !has_more {
-            // What was there at the start, or was written since, is there no more.
-            gone = std::mem::take(&mut segment.unread);
-            segment.read_to = segment.len;
-        }
-        for (seq, payload) in read {
-            match wire::decode::<Record>("spooled record", &payload) {
-                Ok(record) => self.hold(seq, &record, payload, place, boot_id),
-                Err(_) => gone += 1,
-            }
-        }
-        if gone > 0 {
-            let at_ms = self.oldest.back().map_or(0, |held| held.taken_ms);
-            self.untold.note(Span {
-                records: gone,
-                first_ms: at_ms,
-                last_ms: at_ms,
-                reason: LostReason::Damaged,
-            });
-        }
-    }
-
-    fn hold(&mut self, seq: u64, record: &Record, bytes: Vec<u8>, place: Place, boot_id: [u8; 16]) {
-        let taken_ms = self.instant(record, boot_id);
-        let held = Held {
-            seq,
-            taken_ms,
-            boot_id,
-            lost: record
-                .lost
-                .as_ref()
-                .map(|lost| Span::of_wire(lost, taken_ms)),
-            has_facts: record.facts.is_some(),
-            bytes,
-            place: Some(place),
-        };
-        self.oldest_bytes += held.cost();
-        self.oldest.push_back(held);
-    }
-
     /// Up to `most` records, oldest first, as many as one report may carry.
     pub fn batch(&mut self, most: usize) -> Option<Batch> {
         self.read_ahead();
@@ -600,55 +366,6 @@ impl Spool {
         let held = self.unwritten.pop_front()?;
         self.unwritten_bytes = self.unwritten_bytes.saturating_sub(held.cost());
         Some(held)
-    }
-
-    /// Gives back the disk what holds nothing any more.
-    pub fn tidy(&mut self) {
-        self.remove_retired();
-        while let Some(segment) = self.segments.front() {
-            let place = segment.place;
-            let is_used =
-                segment.unread > 0 || self.oldest.front().is_some_and(|h| h.place == Some(place));
-            let is_last = self.segments.len() == 1 && self.active.is_some();
-            if is_used {
-                return;
-            }
-            if is_last {
-                self.empty_last();
-                return;
-            }
-            self.segments.pop_front();
-            self.retired.push(place);
-            self.remove_retired();
-        }
-    }
-
-    /// The last file is kept for the next record, and emptied only when it grew: cutting it costs more than writing.
-    fn empty_last(&mut self) {
-        self.unsynced_since_ms = None;
-        let most = EMPTY_BEYOND_BYTES.min(self.limits.segment_bytes());
-        let (Some(segment), Some(file)) = (self.segments.front_mut(), &self.active) else {
-            return;
-        };
-        if segment.len <= most {
-            return;
-        }
-        if file.set_len(HEAD_BYTES as u64).is_ok() {
-            segment.len = HEAD_BYTES as u64;
-            segment.read_to = segment.len;
-        } else {
-            self.active = None;
-        }
-    }
-
-    fn remove_retired(&mut self) {
-        for place in std::mem::take(&mut self.retired) {
-            match std::fs::remove_file(self.folder.join(place.file_name())) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.trouble = Some(error.to_string()),
-            }
-        }
     }
 
     /// Drops the oldest record because the server will never take it. Gives its number and whether it carried facts.
@@ -737,42 +454,6 @@ impl Spool {
         *self = fresh;
         next
     }
-
-    /// When what waits should be synced, by the boot clock.
-    pub fn sync_due_ms(&self) -> Option<u64> {
-        let since_ms = self.unsynced_since_ms?;
-        (!self.is_empty()).then_some(since_ms.saturating_add(SYNC_AFTER_MS))
-    }
-
-    /// Syncs what has waited long enough.
-    pub fn sync_if_due(&mut self, now_ms: u64) {
-        if self.sync_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-            self.sync_or_trouble(now_ms);
-        }
-    }
-
-    fn sync_or_trouble(&mut self, now_ms: u64) {
-        if let Err(error) = self.sync() {
-            self.trouble = Some(error.to_string());
-            self.unsynced_since_ms = Some(now_ms);
-        }
-    }
-
-    /// Waits until the disk has all of it.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if let Some(file) = &self.active {
-            file.sync_data()?;
-        }
-        if self.is_folder_unsynced {
-            File::open(&self.folder)?.sync_all()?;
-            self.is_folder_unsynced = false;
-        }
-        self.unsynced_since_ms = None;
-        Ok(())
-    }
 }
 
 /// How many records wait on disk behind this number, without touching anything; for `status`.
@@ -803,16 +484,4 @@ fn list(folder: &Path) -> io::Result<Vec<Place>> {
     }
     places.sort_unstable();
     Ok(places)
-}
-
-/// How many records a damaged stretch took that were not acknowledged.
-fn lost_between(damage: &Damage, acked_seq: u64) -> u64 {
-    match (&damage.before, &damage.after) {
-        (Some((before, _)), Some((after, _))) => after
-            .saturating_sub((*before).max(acked_seq))
-            .saturating_sub(1),
-        // How far back it began cannot be told: numbers are skipped after a boot.
-        (None, Some((after, _))) => u64::from(*after > acked_seq.saturating_add(1)),
-        (_, None) => 1,
-    }
 }

@@ -40,6 +40,7 @@ fn it_reports_says_ready_and_says_goodbye() {
             "enrolled",
             "interval_s",
             "last_ack_at_ms",
+            "last_refusal",
             "node_id",
             "policy",
             "server",
