@@ -94,7 +94,7 @@ fn signals(cluster: &ClusterDetail) -> AnyView {
     };
     let of_node = |found: &NamedValue| node_link(&found.id, &found.name);
     let slowest = signals.slowest.as_ref().map(|found| {
-        view! { <span class="value-notes">"slowest: "{of_node(found)}" "{format::duration_us((found.value * 1000.0) as u32)}</span> }
+        view! { <span class="value-notes"><span>"slowest "{format::duration_us((found.value * 1000.0) as u32)}": "{of_node(found)}</span></span> }
     });
     let saturation = match &signals.saturation {
         Some((what, found)) => view! {

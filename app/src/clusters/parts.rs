@@ -104,7 +104,7 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
         <header class="page-header cluster-header">
             <h1><bdi>{slug.clone()}</bdi></h1>
             {status_badge(summary.rollup.status)}
-            <span class="cluster-reason">{summary.reason.clone()}{below_since(summary)}</span>
+            <span class="cluster-reason" title=summary.reason.clone()>{summary.reason.clone()}{below_since(summary)}</span>
             <span class="page-actions">{console}<a class="button" href=topology>"Show in topology"</a></span>
         </header>
         {silence_banners(&cluster.silences)}

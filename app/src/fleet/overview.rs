@@ -59,11 +59,26 @@ pub fn followed_overview(system: Signal<Option<String>>) -> Followed<Overview> {
     Followed {
         data,
         pick: |update: &LiveUpdate, shown: &Overview| match update {
-            LiveUpdate::Overview(next) if slug_of(next) == slug_of(shown) => Some((**next).clone()),
+            LiveUpdate::Overview(next) if slug_of(next) == slug_of(shown) => {
+                Some(where_they_are((**next).clone(), shown))
+            }
             _ => None,
         },
         now_ms: |data| data.now_ms,
     }
+}
+
+/// Clusters stay where they are shown while somebody looks, new ones come last: the worst are first when a page is opened,
+/// and what goes wrong then stands above them.
+fn where_they_are(mut next: Overview, shown: &Overview) -> Overview {
+    let place = |row: &ClusterSummary| {
+        let mut shown = shown.clusters.iter();
+        shown
+            .position(|at| at.slug == row.slug)
+            .unwrap_or(usize::MAX)
+    };
+    next.clusters.sort_by_cached_key(place);
+    next
 }
 
 fn title(data: &Overview) -> String {
@@ -320,7 +335,7 @@ fn cluster_row(row: &ClusterSummary, with_system: bool) -> AnyView {
             <div class="cluster-name">
                 <StatusMark status />
                 <a href=url::cluster(&row.slug) title=row.slug.clone()><bdi>{with_system.then(|| format!("{} / ", row.system))}{row.slug.clone()}</bdi></a>
-                <span class="cluster-count">{row.reason.clone()}<span class="visually-hidden">", "{status.label()}</span></span>
+                <span class="cluster-count" title=row.reason.clone()>{row.reason.clone()}<span class="visually-hidden">", "{status.label()}</span></span>
             </div>
             {nodes}
             <dl class="cluster-means">

@@ -23,7 +23,12 @@ pub fn content(
     match column {
         Column::Status => node_badge(row),
         Column::Name => {
-            let hostname = (row.hostname != row.name)
+            // Most names say their host already: lines of one height are calm.
+            let is_said = row
+                .name
+                .strip_prefix(row.hostname.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let hostname = (!is_said)
                 .then(|| view! { <span class="of"><bdi>{row.hostname.clone()}</bdi></span> });
             view! { {node_link(&row.id, &row.name)}{hostname} }.into_any()
         }
