@@ -11,7 +11,7 @@ import { KB, PAGE_BYTES_MAX, weigh } from "../support/wire.ts";
 const IS_LONG = process.env.OPSCENTER_TEST_LONG === "1";
 /** How long pages are watched while their estate reports, every five seconds. */
 const WATCH_MS = IS_LONG ? 600_000 : 10_000;
-/** A map is bounded as a whole, a list by its rows: a hundred, two hundred of a cluster. */
+/** A map is bounded as a whole, a list by its rows: a hundred, half as many again of a cluster. */
 const MAP_ELEMENTS_MAX = 3_000;
 const LIST_ELEMENTS_MAX = 5_500;
 const TABLE_BYTES_MAX = 30 * 1.33 * KB;

@@ -149,7 +149,7 @@ pub struct ClusterDetail {
 }
 
 /// Nodes that a cluster's page lists; all of them are in the list of nodes.
-pub const MEMBERS_MAX: usize = 200;
+pub const MEMBERS_MAX: usize = 150;
 
 /// What a cluster does now. Values are `None` where unknown: null is never zero.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -147,7 +147,7 @@ pub struct ClusterPage {
     pub signals: Signals,
     /// Nodes that count, by role.
     pub roles: Vec<RoleCount>,
-    /// Public ids of its nodes, worst first in each role, at most 200; all are in `/api/v1/nodes?filter=`.
+    /// Public ids of its nodes, worst first in each role, at most 150; all are in `/api/v1/nodes?filter=`.
     pub node_ids: Vec<String>,
     /// Stretches in which many nodes fell silent together.
     pub silences: Vec<SilentTogether>,
