@@ -275,7 +275,7 @@ mod tests {
         };
         assert_eq!(labels("enroll", Role::Admin), ["Add a node"]);
         assert_eq!(labels("enroll", Role::Viewer), Vec::<String>::new());
-        assert_eq!(labels("TIME zone", Role::Viewer), ["Profile"]);
+        assert_eq!(labels("TIME zone", Role::Viewer), ["Profile", ZONE]);
         assert!(
             places("", Role::Admin)
                 .iter()
@@ -291,12 +291,13 @@ mod tests {
         assert_eq!(labels("audit", Role::Viewer), ["Events"]);
         assert_eq!(labels("? anything", Role::Viewer).len(), HELP.len());
         assert!(labels("no such", Role::Admin).is_empty());
-        assert_eq!(labels("> time zone", Role::Viewer), ["Profile"]);
+        assert_eq!(labels("> time zone", Role::Viewer), [ZONE, "Profile"]);
         assert_eq!(labels(">", Role::Admin).len(), PLACES.len());
         assert!(labels("#time", Role::Admin).is_empty());
     }
 
     const PAUSE: &str = "Pause or resume live updates";
+    const ZONE: &str = "Times in UTC or in this browser’s zone";
 
     #[test]
     fn places_are_pages_that_exist() {

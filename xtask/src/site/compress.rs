@@ -40,7 +40,7 @@ impl Effort {
 
     fn brotli_quality(self) -> i32 {
         match self {
-            Self::Quick => 1,
+            Self::Quick => 5,
             Self::Best => 11,
         }
     }
