@@ -91,7 +91,6 @@ pub const SERVER_FUNCTIONS: &[(&str, FunctionClass)] = &[
     ("/fn/search", FunctionClass::May(Action::ViewFleet)),
     ("/fn/about", FunctionClass::May(Action::ViewFleet)),
     ("/fn/sections", FunctionClass::May(Action::ViewFleet)),
-    ("/fn/live", FunctionClass::May(Action::ViewFleet)),
     ("/fn/add-node", FunctionClass::May(Action::EnrollNodes)),
     ("/fn/token-status", FunctionClass::May(Action::EnrollNodes)),
     ("/fn/tokens", FunctionClass::May(Action::EnrollNodes)),

@@ -107,6 +107,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/clusters.json", get(fleet::clusters::export::as_json))
         .route("/events.csv", get(events::export::as_csv))
         .route("/audit.csv", get(events::export::audit_as_csv))
+        .route(app::live::PATH, get(fleet::stream::open))
         .nest("/api/v1", api)
         .nest("/agent/v1", agent)
         .with_state(ops.clone())

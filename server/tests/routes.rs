@@ -63,10 +63,7 @@ async fn without_a_credential_only_public_routes_answer() {
     site.admin().await;
     let mut table = String::new();
     let pages = PAGES.iter().map(|(path, _)| ("GET", *path));
-    let functions = SERVER_FUNCTIONS
-        .iter()
-        .map(|(path, _)| ("POST", *path))
-        .filter(|(_, path)| *path != "/fn/live");
+    let functions = SERVER_FUNCTIONS.iter().map(|(path, _)| ("POST", *path));
     let all = ROUTES
         .iter()
         .map(|(method, path, _)| (*method, *path))
@@ -132,10 +129,7 @@ async fn each_role_may_do_what_the_table_says_and_no_more() {
     let site = site().await;
     for role in Role::ALL {
         let cookie = site.sign_in_as(role).await;
-        for (path, class) in SERVER_FUNCTIONS
-            .iter()
-            .filter(|(path, _)| *path != "/fn/live")
-        {
+        for (path, class) in SERVER_FUNCTIONS {
             let app::FunctionClass::May(action) = class else {
                 continue;
             };
@@ -173,10 +167,7 @@ async fn changes_from_other_sites_are_refused_and_change_nothing() {
         .filter(|(method, path, _)| *method == "POST" && !path.starts_with("/agent"))
         .map(|(_, path, _)| *path)
         .collect();
-    let functions = SERVER_FUNCTIONS
-        .iter()
-        .map(|(path, _)| *path)
-        .filter(|path| *path != "/fn/live");
+    let functions = SERVER_FUNCTIONS.iter().map(|(path, _)| *path);
     for path in posts.into_iter().chain(functions) {
         for (name, value) in [
             ("sec-fetch-site", "cross-site"),

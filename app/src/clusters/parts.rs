@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::view::{ClusterDetail, ClusterSummary, SilenceRow, VersionCount};
 use crate::fleet::cells;
 use crate::preferences::instant;
-use crate::ui::{Banner, CountBar, StatusBadge, StatusMark, Tone};
+use crate::ui::{CountBar, StatusBadge, StatusMark};
 use crate::{format, url};
 
 /// A cluster's status; a dash where there is nothing to judge.
@@ -48,17 +48,12 @@ pub fn version_words(versions: &[VersionCount]) -> String {
     }
 }
 
-/// One line above the page for each group of nodes that fell silent together.
-pub fn silence_banners(silences: &[SilenceRow]) -> AnyView {
+/// Nodes that fell silent together, before the reason: a line of its own would push the page down when it comes.
+fn silence_links(silences: &[SilenceRow]) -> AnyView {
     silences
         .iter()
         .map(|silence| {
-            let (words, href) = (silence.sentence(), silence.url());
-            view! {
-                <Banner tone=Tone::Warning>
-                    <bdi>{words}</bdi>". "<a href=href>"Show them"</a>
-                </Banner>
-            }
+            view! { <a class="cluster-silence" href=silence.url()><StatusMark status=Status::Unknown /><bdi>{silence.sentence()}</bdi></a>". " }
         })
         .collect_view()
         .into_any()
@@ -92,6 +87,9 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
         .filter(|(_, url)| url.starts_with("https://") || url.starts_with("http://"))
         .map(|(name, url)| view! { <a class="button" href=url rel="external noopener noreferrer" target="_blank">"Console of "<bdi>{name}</bdi></a> });
     let topology = url::with_query("/topology", &[("focus", &format!("c:{slug}"))]);
+    let silences = cluster.silences.iter().map(SilenceRow::sentence);
+    let title: Vec<String> = silences.chain([summary.reason.clone()]).collect();
+    let title = title.join(". ");
     view! {
         <nav class="breadcrumb" aria-label="Breadcrumb">
             <ol>
@@ -104,10 +102,9 @@ pub fn head(cluster: &ClusterDetail, here: &'static str) -> AnyView {
         <header class="page-header cluster-header">
             <h1><bdi>{slug.clone()}</bdi></h1>
             {status_badge(summary.rollup.status)}
-            <span class="cluster-reason" title=summary.reason.clone()>{summary.reason.clone()}{below_since(summary)}</span>
+            <span class="cluster-reason" title=title>{silence_links(&cluster.silences)}{summary.reason.clone()}{below_since(summary)}</span>
             <span class="page-actions">{console}<a class="button" href=topology>"Show in topology"</a></span>
         </header>
-        {silence_banners(&cluster.silences)}
         {tab_links(cluster, here)}
     }
     .into_any()

@@ -2,16 +2,14 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
-use leptos::server_fn::{BoxedStream, Websocket};
 
 use super::readout::PointSet;
 use super::view::{
-    BulkReport, ChartSet, Inbox, LiveRequest, NodeDetail, NodeSections, NodesPage, NodesQuery,
-    Overview, RangeQuery,
+    BulkReport, ChartSet, Inbox, NodeDetail, NodeSections, NodesPage, NodesQuery, Overview,
+    RangeQuery,
 };
-use crate::codec::{Answer, JsonText};
+use crate::codec::Answer;
 use crate::error::UiError;
-use crate::live::message::LiveMessage;
 #[cfg(feature = "ssr")]
 use crate::{
     backend::{backend, operator},
@@ -58,12 +56,6 @@ pub trait FleetPort: Send + Sync {
         who: &crate::backend::Operator,
         id: &str,
     ) -> Result<NodeSections, UiError>;
-    /// Opens a live connection: reads what the page wants to follow, writes what changed; ends when the session ends.
-    async fn live(
-        &self,
-        who: &crate::backend::Operator,
-        requests: BoxedStream<LiveRequest, UiError>,
-    ) -> Result<BoxedStream<LiveMessage, UiError>, UiError>;
 }
 
 /// The overview as of now: of one system, or of all.
@@ -125,14 +117,6 @@ pub async fn load_points(id: String, range: RangeQuery) -> Result<PointSet, UiEr
 #[server(prefix = "/fn", endpoint = "sections", output = Answer)]
 pub async fn load_sections(id: String) -> Result<NodeSections, UiError> {
     answer(async move { backend()?.sections(&operator()?, &id).await }).await
-}
-
-/// The page's one live connection.
-#[server(prefix = "/fn", endpoint = "live", protocol = Websocket<JsonText, JsonText>)]
-pub async fn live(
-    input: BoxedStream<LiveRequest, UiError>,
-) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {
-    answer(async move { backend()?.live(&operator()?, input).await }).await
 }
 
 /// What became of a change of many nodes; nothing but on the response to that form.

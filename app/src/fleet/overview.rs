@@ -187,7 +187,7 @@ fn full(data: &Overview) -> Vec<AnyView> {
         .map(|(words, filter)| {
             let filter = format!("{of_system} {filter}");
             let href = NodesQuery::of_filter(filter.trim_start().to_owned()).url();
-            view! { <a class="headline-part" data-status="warning" href=href><StatusMark status=Status::Warning />{words.clone()}</a> }.into_any()
+            view! { <a class="headline-part headline-note" data-status="warning" href=href title=words.clone()><StatusMark status=Status::Warning /><span>{words.clone()}</span></a> }.into_any()
         })
         .collect()
 }

@@ -1,22 +1,23 @@
 //! The browser's side of the live connection: opens it, listens, and tries again.
 //!
-//! `live(..).await` answers before the socket is connected, so only the first message counts as "open". The server sends
-//! no pings of its own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
+//! A socket is there before it is connected, so only the first message counts as "open". The server sends no pings of its own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
 
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use futures::stream::StreamExt;
+use futures::stream::{Stream, StreamExt};
+use gloo_net::websocket::Message;
+use gloo_net::websocket::futures::WebSocket;
 use gloo_timers::callback::Interval;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::message::{LiveMessage, Shown};
+use super::message::{LiveFrame, LiveMessage, Shown};
 use super::phase::backoff_ms;
-use super::{Line, Live, steady_now_ms};
+use super::{Line, Live, PATH, steady_now_ms};
 use crate::account::api::load_page_context;
+use crate::codec::read;
 use crate::error::UiError;
-use crate::fleet::api;
 use crate::fleet::view::{LiveRequest, LiveTopic};
 
 const PING_MS: f64 = 5_000.0;
@@ -122,8 +123,8 @@ async fn listen(
     mut on_message: impl FnMut((f64, Option<i64>)),
 ) -> End {
     // Dropping both halves closes the socket; the sending half lives as long as this function.
-    let (requests, outbox) = mpsc::unbounded::<Result<LiveRequest, UiError>>();
-    let send = |request| requests.unbounded_send(Ok(request)).is_ok();
+    let (requests, outbox) = mpsc::unbounded();
+    let send = |request| requests.unbounded_send(request).is_ok();
     // The ping asks for a heartbeat at once, so that a quiet topic counts as open without delay.
     if !send(LiveRequest::Follow {
         topic: topic.clone(),
@@ -131,24 +132,22 @@ async fn listen(
     {
         return End::Lost;
     }
-    let mut messages = match api::live(outbox.into()).await {
-        Ok(messages) => messages,
-        Err(UiError::SignedOut) => return End::SignedOut,
-        Err(_) => return End::Lost,
+    let Some(mut frames) = open(outbox) else {
+        return End::Lost;
     };
     let mut shown = Shown::default();
     let (mut heard_at, mut pinged_at) = (steady_now_ms(), steady_now_ms());
     loop {
-        match select(messages.next(), TimeoutFuture::new(POLL_MS)).await {
-            Either::Left((Some(Ok(message)), _)) => {
+        match select(frames.next(), TimeoutFuture::new(POLL_MS)).await {
+            Either::Left((Some(Some(Ok(message))), _)) => {
                 heard_at = steady_now_ms();
                 on_message((heard_at, Some(message.now_ms)));
                 if take(live, &mut shown, message, heard_at).is_err() {
                     return End::Lost;
                 }
             }
-            Either::Left((Some(Err(UiError::SignedOut)), _)) => return End::SignedOut,
-            Either::Left((Some(Err(_)) | None, _)) => return End::Lost,
+            Either::Left((Some(Some(Err(UiError::SignedOut))), _)) => return End::SignedOut,
+            Either::Left(_) => return End::Lost,
             Either::Right(_) => {}
         }
         let now = steady_now_ms();
@@ -168,6 +167,28 @@ async fn listen(
             }
         }
     }
+}
+
+/// Connects; what is put into the outbox is sent once the line stands. Gives what the server says, `None` where that cannot
+/// be read or the line breaks.
+fn open(
+    outbox: mpsc::UnboundedReceiver<LiveRequest>,
+) -> Option<impl Stream<Item = Option<LiveFrame>> + Unpin> {
+    // `http:` becomes `ws:`, `https:` becomes `wss:`.
+    let origin = window().location().origin().ok()?;
+    let socket = WebSocket::open(&format!("{}{PATH}", origin.replacen("http", "ws", 1))).ok()?;
+    let (sending, receiving) = socket.split();
+    spawn_local(async move {
+        let frames = outbox
+            .filter_map(async |request| serde_json::to_string(&request).ok())
+            .map(|text| Ok(Message::Text(text)));
+        // A line that breaks is found by whoever listens.
+        let _ended = frames.forward(sending).await;
+    });
+    Some(receiving.map(|frame| match frame {
+        Ok(Message::Text(text)) => read::text(&text).ok(),
+        Ok(Message::Bytes(_)) | Err(_) => None,
+    }))
 }
 
 /// Keeps a message until the next tick.

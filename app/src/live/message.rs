@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use crate::fleet::view::LiveUpdate;
 
+/// One text frame from the server; after an error comes no other.
+pub type LiveFrame = Result<LiveMessage, crate::error::UiError>;
+
 /// From the server to the page, at most one a second.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LiveMessage {

@@ -15,6 +15,9 @@ use leptos::prelude::*;
 
 pub use phase::{Line, Phase, phase};
 
+/// Where a page's one live connection is opened.
+pub const PATH: &str = "/fn/live";
+
 use crate::fleet::view::{LiveTopic, LiveUpdate};
 
 /// The page's live state; a context given once by the app.

@@ -134,6 +134,7 @@ pub const ROUTES: &[(&str, &str, Class)] = &[
     ("GET", "/clusters.json", Class::Page),
     ("GET", "/events.csv", Class::Page),
     ("GET", "/audit.csv", Class::Page),
+    ("GET", app::live::PATH, Class::Function(Action::ViewFleet)),
     ("GET", "/api/v1/openapi.json", Class::Public),
     ("GET", "/api/v1/about", Class::Api(Action::ViewFleet)),
     (

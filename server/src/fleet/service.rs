@@ -8,17 +8,15 @@ use app::error::UiError;
 use app::fleet::FleetPort;
 use app::fleet::readout::PointSet;
 use app::fleet::view::{
-    ChartSet, Inbox, InboxItem, LatestValue, LiveRequest, NodeDetail, NodeRow, NodeSections,
-    NodesPage, NodesQuery, Overview, RangeQuery, StatusCounts,
+    ChartSet, Inbox, InboxItem, LatestValue, NodeDetail, NodeRow, NodeSections, NodesPage,
+    NodesQuery, Overview, RangeQuery, StatusCounts,
 };
-use app::live::message::LiveMessage;
 use domain::access::{Action, Role, authorize};
 use domain::chart::range;
 use domain::fleet::{Admission, Facts, ServerFacts, Status};
 use domain::metric::catalogue::Instance;
 use domain::metric::{Metric, SeriesRequest, name_time_before};
 use domain::time::Timestamp;
-use leptos::server_fn::BoxedStream;
 
 use super::chart::{self, Earlier, Input, Window};
 use super::live::{HostLive, NodeLive};
@@ -91,19 +89,6 @@ impl FleetPort for Console {
     async fn sections(&self, who: &Operator, id: &str) -> Result<NodeSections, UiError> {
         who.may(Action::ViewFleet)?;
         Ok(super::sections::view(self.ops(), id).await?)
-    }
-
-    async fn live(
-        &self,
-        who: &Operator,
-        requests: BoxedStream<LiveRequest, UiError>,
-    ) -> Result<BoxedStream<LiveMessage, UiError>, UiError> {
-        who.may(Action::ViewFleet)?;
-        Ok(super::stream::open(
-            self.ops().clone(),
-            who.clone(),
-            requests,
-        ))
     }
 }
 

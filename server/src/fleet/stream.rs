@@ -1,7 +1,8 @@
 //! One live connection of a page: says what changed of what the page follows, at most once a second.
 //!
 //! Ends with the session, with the server, or with the page. A page that follows a node makes its host report every
-//! second; nothing else does.
+//! second; nothing else does. A page that reads slowly is asked for nothing more until it has taken what it was sent: it
+//! misses moments, and gets what happened meanwhile at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,11 @@ use std::time::Duration;
 use app::backend::Operator;
 use app::error::UiError;
 use app::fleet::view::{LiveRequest, LiveTopic, LiveUpdate};
-use app::live::message::LiveMessage;
-use futures::{Stream, StreamExt};
-use leptos::server_fn::BoxedStream;
+use app::live::message::{LiveFrame, LiveMessage, LivePayload};
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::topics::Topic;
@@ -20,96 +23,110 @@ use crate::ops::Ops;
 
 /// Messages to one page.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Lines tick together at one of so many moments of a second: a thousand moments would be as many wake-ups of threads.
-const MOMENTS: u32 = 20;
+/// Lines tick together, this far apart: a thousand moments of their own would be as many wake-ups of threads.
+const APART_MS: u64 = 50;
 /// A line without news says that it is open.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How soon a revoked session loses its connections.
 const SESSION_CHECK: Duration = Duration::from_secs(2);
+/// Greatest message of a page: what it follows, with its filter.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Read at once; every line holds such a buffer.
+const READ_BYTES: usize = 2 * 1024;
+/// A page that takes nothing for so long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A page, as its line knows it.
 struct Line {
     ops: Ops,
     who: Operator,
-    requests: BoxedStream<LiveRequest, UiError>,
     topic: Option<Arc<Topic>>,
     /// Number of the state that the page shows.
     shown: Option<u32>,
     changes: tokio::sync::watch::Receiver<u64>,
-    tick: tokio::time::Interval,
     spoke_at: Option<Instant>,
     checked_at: Option<Instant>,
 }
 
-/// Opens the connection.
-pub fn open(
-    ops: Ops,
-    who: Operator,
-    requests: BoxedStream<LiveRequest, UiError>,
-) -> BoxedStream<LiveMessage, UiError> {
-    let mut tick = tokio::time::interval_at(next_moment(&ops), PERIOD);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let changes = ops.live.subscribe();
+/// `GET /fn/live`, upgraded: the page says what it follows, the server what changes.
+pub async fn open(
+    State(ops): State<Ops>,
+    Extension(who): Extension<Operator>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let line = Line {
+        changes: ops.live.subscribe(),
         ops,
         who,
-        requests,
         topic: None,
         shown: None,
-        changes,
-        tick,
         spoke_at: None,
         checked_at: None,
     };
-    BoxedStream::from(messages(line))
+    upgrade
+        .max_message_size(REQUEST_BYTES_MAX)
+        .max_frame_size(REQUEST_BYTES_MAX)
+        .read_buffer_size(READ_BYTES)
+        .on_upgrade(|socket| line.run(socket))
 }
 
 fn next_moment(ops: &Ops) -> Instant {
-    let apart = u64::from(PERIOD.subsec_millis().max(1_000) / MOMENTS);
-    let since = ops.clock.monotonic().0 % apart;
-    Instant::now() + Duration::from_millis(apart - since)
-}
-
-fn messages(line: Line) -> impl Stream<Item = Result<LiveMessage, UiError>> + Send {
-    futures::stream::unfold(Some(line), |line| async {
-        let mut line = line?;
-        match line.next().await {
-            Some(Ok(message)) => Some((Ok(message), Some(line))),
-            // What ends the connection is said once.
-            Some(Err(error)) => Some((Err(error), None)),
-            None => None,
-        }
-    })
+    let since = ops.clock.monotonic().0 % APART_MS;
+    Instant::now() + Duration::from_millis(APART_MS - since)
 }
 
 impl Line {
-    async fn next(&mut self) -> Option<Result<LiveMessage, UiError>> {
+    async fn run(mut self, mut socket: WebSocket) {
+        let shutdown = self.ops.shutdown.clone();
+        let mut tick = tokio::time::interval_at(next_moment(&self.ops), PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            tokio::select! {
-                () = self.ops.shutdown.cancelled() => return None,
-                request = self.requests.next() => match request {
-                    Some(Ok(LiveRequest::Follow { topic })) => match resolved(&self.ops, &self.who, topic).await {
-                        Ok(topic) => {
-                            self.topic = Some(self.ops.topics.follow(topic, self.who.role));
-                            self.shown = None;
-                        }
-                        Err(error) => return Some(Err(error)),
-                    },
-                    Some(Ok(LiveRequest::Ping)) => {}
-                    Some(Err(_)) | None => return None,
+            let frame = tokio::select! {
+                () = shutdown.cancelled() => break,
+                heard = socket.recv() => match heard {
+                    Some(Ok(message)) => self.hear(message).await.err().map(Err),
+                    Some(Err(_)) | None => return,
                 },
-                now = self.tick.tick() => {
-                    if let Err(error) = self.check_session(now).await {
-                        return Some(Err(error));
-                    }
-                    if let Some(LiveTopic::Node { id }) = self.topic.as_ref().map(|topic| topic.topic()) {
-                        self.ops.live.watch(id, self.ops.clock.monotonic());
-                    }
-                    if let Some(message) = self.speak(now).await {
-                        return Some(message);
-                    }
-                }
+                now = tick.tick() => self.speak(now).await.transpose(),
+            };
+            let Some(frame) = frame else { continue };
+            let is_taken = tokio::select! {
+                () = shutdown.cancelled() => break,
+                sent = tokio::time::timeout(SEND_TIMEOUT, send(&mut socket, &frame)) => matches!(sent, Ok(Ok(()))),
+            };
+            if !is_taken {
+                return;
+            }
+            if frame.is_err() {
+                break;
             }
         }
+        // Whoever is gone need not be told.
+        let _closed = tokio::time::timeout(PERIOD, socket.send(Message::Close(None))).await;
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), UiError> {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => {
+                return Err(UiError::Unavailable(
+                    "a page speaks in text frames".to_owned(),
+                ));
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+        };
+        let request = serde_json::from_str(&text).map_err(|_| {
+            UiError::Unavailable("this page is of another version; reload it".to_owned())
+        })?;
+        match request {
+            LiveRequest::Follow { topic } => {
+                let topic = resolved(&self.ops, &self.who, topic).await?;
+                self.topic = Some(self.ops.topics.follow(topic, self.who.role));
+                self.shown = None;
+            }
+            LiveRequest::Ping => {}
+        }
+        Ok(())
     }
 
     async fn check_session(&mut self, now: Instant) -> Result<(), UiError> {
@@ -129,17 +146,26 @@ impl Line {
         }
     }
 
-    async fn speak(&mut self, now: Instant) -> Option<Result<LiveMessage, UiError>> {
-        let news = match &self.topic {
-            Some(topic) => {
-                let version = *self.changes.borrow_and_update();
-                match topic.since(&self.ops, &self.who, version, self.shown).await {
-                    Ok(news) => news,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            None => None,
+    /// What there is to say at a tick.
+    async fn speak(&mut self, now: Instant) -> Result<Option<LiveMessage>, UiError> {
+        self.check_session(now).await?;
+        let Some(topic) = &self.topic else {
+            return Ok(self.message(now, None));
         };
+        if let LiveTopic::Node { id } = topic.topic() {
+            self.ops.live.watch(id, self.ops.clock.monotonic());
+        }
+        let version = *self.changes.borrow_and_update();
+        let news = topic.since(&self.ops, &self.who, version, self.shown);
+        let news = news.await?;
+        Ok(self.message(now, news))
+    }
+
+    fn message(
+        &mut self,
+        now: Instant,
+        news: Option<(u32, Vec<LivePayload>)>,
+    ) -> Option<LiveMessage> {
         let quiet = self.spoke_at.is_none_or(|at| now - at >= HEARTBEAT);
         let payload = match news {
             Some((seq, payload)) => {
@@ -150,12 +176,17 @@ impl Line {
             None => return None,
         };
         self.spoke_at = Some(now);
-        Some(Ok(LiveMessage {
+        Some(LiveMessage {
             now_ms: self.ops.clock.now().0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             payload,
-        }))
+        })
     }
+}
+
+async fn send(socket: &mut WebSocket, frame: &LiveFrame) -> Result<(), axum::Error> {
+    let text = serde_json::to_string(frame).map_err(axum::Error::new)?;
+    socket.send(Message::Text(text.into())).await
 }
 
 /// A list whose URL says nothing is followed as the reader's default view.

@@ -242,12 +242,11 @@ fn view(
     Ok(viewers)
 }
 
-/// One masked binary message; server functions send a byte that says whether it is an error before each.
+/// One masked text frame.
 fn frame(text: &[u8]) -> Vec<u8> {
-    let len = text.len() + 1;
-    let mut out = vec![0x82, 0x80 | u8::try_from(len).unwrap_or(125)];
+    let mut out = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap_or(125)];
     // A mask of zeros changes nothing and is allowed.
-    out.extend_from_slice(&[0, 0, 0, 0, 0]);
+    out.extend_from_slice(&[0, 0, 0, 0]);
     out.extend_from_slice(text);
     out
 }
