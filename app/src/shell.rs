@@ -87,9 +87,6 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <link rel="apple-touch-icon" href="/icons/apple-touch-icon.png" />
                 <link rel="manifest" href="/manifest.webmanifest" />
                 {assets.js.clone().map(|js| view! { <link rel="modulepreload" href=js /> })}
-                {assets.wasm.clone().map(|wasm| view! {
-                    <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
-                })}
                 {start.map(|script| view! { <script type="module" nonce=nonce>{[&script, MENUS, BACK].concat()}</script> })}
                 <MetaTags />
             </head>
@@ -173,11 +170,14 @@ addEventListener("focusin", event => {
 });
 "#;
 
-/// Loads the wasm and hands the page over to it. URLs are ours and are written as JSON strings.
+/// Loads the wasm and hands the page over to it, once the page has been painted: on a slow line half a megabyte would
+/// come between a person and what the page says. Hidden pages paint nothing. URLs are ours and are written as JSON strings.
 #[cfg(feature = "ssr")]
 fn start_script(js: &str, wasm: &str) -> String {
     format!(
-        "import init, {{ hydrate }} from {js:?}; init({{ module_or_path: {wasm:?} }}).then(hydrate);"
+        "const start = () => {{ const file = fetch({wasm:?}); \
+         import({js:?}).then(({{ default: init, hydrate }}) => init({{ module_or_path: file }}).then(hydrate)); }}; \
+         document.hidden ? start() : requestAnimationFrame(() => setTimeout(start));"
     )
 }
 

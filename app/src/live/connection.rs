@@ -2,15 +2,16 @@
 //!
 //! A socket is there before it is connected, so only the first message counts as "open". The server sends no pings of its own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
 
-use futures::channel::mpsc;
 use futures::future::{Either, select};
-use futures::stream::{Stream, StreamExt};
-use gloo_net::websocket::Message;
+use futures::stream::StreamExt;
 use gloo_net::websocket::futures::WebSocket;
+use gloo_net::websocket::{Message, WebSocketError};
 use gloo_timers::callback::Interval;
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
 
 use super::message::{LiveFrame, LiveMessage, Shown};
 use super::phase::backoff_ms;
@@ -122,32 +123,25 @@ async fn listen(
     asked: u32,
     mut on_message: impl FnMut((f64, Option<i64>)),
 ) -> End {
-    // Dropping both halves closes the socket; the sending half lives as long as this function.
-    let (requests, outbox) = mpsc::unbounded();
-    let send = |request| requests.unbounded_send(request).is_ok();
-    // The ping asks for a heartbeat at once, so that a quiet topic counts as open without delay.
-    if !send(LiveRequest::Follow {
-        topic: topic.clone(),
-    }) || !send(LiveRequest::Ping)
-    {
-        return End::Lost;
-    }
-    let Some(mut frames) = open(outbox) else {
+    let Some(mut line) = open(topic) else {
         return End::Lost;
     };
     let mut shown = Shown::default();
     let (mut heard_at, mut pinged_at) = (steady_now_ms(), steady_now_ms());
     loop {
-        match select(frames.next(), TimeoutFuture::new(POLL_MS)).await {
-            Either::Left((Some(Some(Ok(message))), _)) => {
-                heard_at = steady_now_ms();
-                on_message((heard_at, Some(message.now_ms)));
-                if take(live, &mut shown, message, heard_at).is_err() {
-                    return End::Lost;
+        match select(line.frames.next(), TimeoutFuture::new(POLL_MS)).await {
+            Either::Left((Some(frame), _)) => match read_frame(frame) {
+                Some(Ok(message)) => {
+                    heard_at = steady_now_ms();
+                    on_message((heard_at, Some(message.now_ms)));
+                    if take(live, &mut shown, message, heard_at).is_err() {
+                        return End::Lost;
+                    }
                 }
-            }
-            Either::Left((Some(Some(Err(UiError::SignedOut))), _)) => return End::SignedOut,
-            Either::Left(_) => return End::Lost,
+                Some(Err(UiError::SignedOut)) => return End::SignedOut,
+                Some(Err(_)) | None => return End::Lost,
+            },
+            Either::Left((None, _)) => return End::Lost,
             Either::Right(_) => {}
         }
         let now = steady_now_ms();
@@ -162,33 +156,53 @@ async fn listen(
         }
         if now - pinged_at > PING_MS {
             pinged_at = now;
-            if !send(LiveRequest::Ping) {
-                return End::Lost;
-            }
+            say(&line.socket, &LiveRequest::Ping);
         }
     }
 }
 
-/// Connects; what is put into the outbox is sent once the line stands. Gives what the server says, `None` where that cannot
-/// be read or the line breaks.
-fn open(
-    outbox: mpsc::UnboundedReceiver<LiveRequest>,
-) -> Option<impl Stream<Item = Option<LiveFrame>> + Unpin> {
+/// A socket, closed when this is dropped.
+struct Opened {
+    socket: web_sys::WebSocket,
+    frames: WebSocket,
+    _on_open: Closure<dyn FnMut()>,
+}
+
+/// Connects, and asks for the topic once that has succeeded.
+fn open(topic: &LiveTopic) -> Option<Opened> {
     // `http:` becomes `ws:`, `https:` becomes `wss:`.
-    let origin = window().location().origin().ok()?;
-    let socket = WebSocket::open(&format!("{}{PATH}", origin.replacen("http", "ws", 1))).ok()?;
-    let (sending, receiving) = socket.split();
-    spawn_local(async move {
-        let frames = outbox
-            .filter_map(async |request| serde_json::to_string(&request).ok())
-            .map(|text| Ok(Message::Text(text)));
-        // A line that breaks is found by whoever listens.
-        let _ended = frames.forward(sending).await;
-    });
-    Some(receiving.map(|frame| match frame {
+    let origin = window().location().origin().ok()?.replacen("http", "ws", 1);
+    let socket = web_sys::WebSocket::new(&[&origin, PATH].concat()).ok()?;
+    let request = LiveRequest::Follow {
+        topic: topic.clone(),
+    };
+    let on_open = {
+        let socket = socket.clone();
+        Closure::<dyn FnMut()>::new(move || say(&socket, &request))
+    };
+    socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+    Some(Opened {
+        frames: WebSocket::try_from(socket.clone()).ok()?,
+        socket,
+        _on_open: on_open,
+    })
+}
+
+/// A line that is not open is found by its silence, or by its end.
+fn say(socket: &web_sys::WebSocket, request: &LiveRequest) {
+    if socket.ready_state() == web_sys::WebSocket::OPEN
+        && let Ok(text) = serde_json::to_string(request)
+    {
+        let _sent = socket.send_with_str(&text);
+    }
+}
+
+/// What the server says; `None` when the line breaks, or cannot be read.
+fn read_frame(frame: Result<Message, WebSocketError>) -> Option<LiveFrame> {
+    match frame {
         Ok(Message::Text(text)) => read::text(&text).ok(),
         Ok(Message::Bytes(_)) | Err(_) => None,
-    }))
+    }
 }
 
 /// Keeps a message until the next tick.
