@@ -1,6 +1,7 @@
 //! The browser's side of the live connection: opens it, listens, and tries again.
 //!
-//! A socket is there before it is connected, so only the first message counts as "open". The server sends no pings of its own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
+//! A socket is there before it is connected, so only the first message counts as "open". The server sends no pings of its
+//! own: we send one every [`PING_MS`] and give up a line that was silent for [`SILENCE_MS`].
 
 use futures::future::{Either, select};
 use futures::stream::StreamExt;
@@ -166,6 +167,13 @@ struct Opened {
     socket: web_sys::WebSocket,
     frames: WebSocket,
     _on_open: Closure<dyn FnMut()>,
+}
+
+impl Drop for Opened {
+    /// An opening that was on its way must not call what is gone.
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+    }
 }
 
 /// Connects, and asks for the topic once that has succeeded.

@@ -15,10 +15,10 @@ use leptos::prelude::*;
 
 pub use phase::{Line, Phase, phase};
 
+use crate::fleet::view::{LiveTopic, LiveUpdate};
+
 /// Where a page's one live connection is opened.
 pub const PATH: &str = "/fn/live";
-
-use crate::fleet::view::{LiveTopic, LiveUpdate};
 
 /// The page's live state; a context given once by the app.
 #[derive(Clone, Copy)]
